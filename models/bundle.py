@@ -1,0 +1,140 @@
+"""The model bundle: a directory of ONNX encoders and `bundle.json`, the only thing the service needs of a model."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+SCHEMA = 1
+MANIFEST = "bundle.json"
+ENCODERS = {"video": "video.onnx", "image": "image.onnx", "audio": "audio.onnx", "text": "text.onnx"}
+VOCABULARY = "vocab.txt"
+SHIPPED = "freedoom-fac-small"
+
+
+class BundleError(Exception):
+    """A bundle that cannot be used; the message names the file and what is wrong with it."""
+
+
+@dataclass(frozen=True)
+class InputSpec:
+    """What the encoders take. A window of `window_s` seconds is `frames` pictures, `window_s / frames` apart."""
+
+    window_s: float
+    hop_s: float  # from one window of a film to the next
+    frames: int
+    frame_height: int
+    frame_width: int
+    sample_rate: int
+    words: int
+    audio: str = "waveform"
+
+    @property
+    def step_s(self) -> float:
+        """Seconds from one frame to the next."""
+        return self.window_s / self.frames
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A loaded and checked `bundle.json`. `fingerprint` (sha256 of that file) identifies the model its vectors come from."""
+
+    path: Path
+    fingerprint: str
+    name: str
+    graph: str
+    backbones: dict[str, str]
+    dims: dict[str, int]
+    inputs: InputSpec
+    licence: str
+    provenance: dict[str, Any]
+    metrics: dict[str, Any]
+    files: dict[str, str]
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """Which encoders the bundle has, of video, image, audio, text."""
+        return tuple(m for m, f in ENCODERS.items() if f in self.files)
+
+    def encoder(self, modality: str) -> Path:
+        """Path of one encoder. Raises BundleError when the bundle has none for that modality."""
+        if modality not in self.modalities:
+            raise BundleError(f"bundle {self.name} has no {modality} encoder; it has {', '.join(self.modalities)}")
+        return self.path / ENCODERS[modality]
+
+
+def shipped_bundle_path() -> Path:
+    """The bundle that comes with the package."""
+    return Path(__file__).parent / "bundles" / SHIPPED
+
+
+def load_bundle(path: str | Path) -> Bundle:
+    """Read and check a bundle: schema, required fields, the sha256 of every file. Raises BundleError."""
+    path = Path(path)
+    manifest = path / MANIFEST
+    if not manifest.is_file():
+        raise BundleError(f"{path} is not a model bundle: it has no {MANIFEST}")
+    raw = manifest.read_bytes()
+    try:
+        data = json.loads(raw)
+    except ValueError as error:
+        raise BundleError(f"{manifest} is not valid JSON: {error}") from None
+    if not isinstance(data, dict) or data.get("schema") != SCHEMA:
+        raise BundleError(f"{manifest}: schema {data.get('schema') if isinstance(data, dict) else None!r} is not known; this version reads {SCHEMA}")
+    try:
+        bundle = Bundle(
+            path=path,
+            fingerprint=hashlib.sha256(raw).hexdigest(),
+            inputs=InputSpec(**data["inputs"]),
+            **{k: data[k] for k in ("name", "graph", "backbones", "dims", "licence", "provenance", "metrics", "files")},
+        )
+    except (KeyError, TypeError) as error:
+        raise BundleError(f"{manifest}: missing or unexpected field: {error}") from None
+    for name, digest in bundle.files.items():
+        if Path(name).name != name:
+            raise BundleError(f"{manifest}: {name!r} is not a plain file name")
+        file = path / name
+        if not file.is_file():
+            raise BundleError(f"{path}: {name} is missing")
+        if sha256(file) != digest:
+            raise BundleError(f"{file} does not have the sha256 that {MANIFEST} records: it is damaged or was changed")
+    if "text.onnx" in bundle.files and VOCABULARY not in bundle.files:
+        raise BundleError(f"{path}: a bundle with text.onnx needs {VOCABULARY}")
+    return bundle
+
+
+def write_manifest(
+    path: Path,
+    *,
+    name: str,
+    graph: str,
+    backbones: dict[str, str],
+    dims: dict[str, int],
+    inputs: InputSpec,
+    licence: str,
+    provenance: dict[str, Any],
+    metrics: dict[str, Any],
+) -> Bundle:
+    """Write `bundle.json` for the encoders already in `path`, and load the result."""
+    files = {f.name: sha256(f) for f in sorted(path.iterdir()) if f.suffix in (".onnx", ".txt")}
+    data = {
+        "schema": SCHEMA,
+        "name": name,
+        "graph": graph,
+        "backbones": backbones,
+        "dims": dims,
+        "inputs": asdict(inputs),
+        "licence": licence,
+        "provenance": provenance,
+        "metrics": metrics,
+        "files": files,
+    }
+    (path / MANIFEST).write_text(json.dumps(data, indent=1, ensure_ascii=False) + "\n")
+    return load_bundle(path)
+
+
+def sha256(path: Path) -> str:
+    """Hex digest of a file."""
+    with path.open("rb") as f:
+        return hashlib.file_digest(f, "sha256").hexdigest()

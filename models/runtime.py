@@ -1,0 +1,86 @@
+"""The active bundle's encoders, on ONNX Runtime: CUDA when the installed build has it, else the CPU."""
+
+import threading
+from typing import NamedTuple
+
+import numpy as np
+import onnxruntime as ort
+
+from models.bundle import VOCABULARY, Bundle
+from models.preprocess.text import Tokenizer
+
+
+class Embedding(NamedTuple):
+    """L2-normalised float32 rows: fine [B, F], coarse [B, C], representation (before the heads) [B, R]."""
+
+    fine: np.ndarray
+    coarse: np.ndarray
+    representation: np.ndarray
+
+
+class Encoders:
+    """Embeds pictures, sound and words. Sessions load on first use; all methods may be called from many threads.
+
+    With one intra-op thread a call runs on its caller's thread, so parallel callers use the cores without contention
+    (several times the throughput of one session with as many threads as cores).
+    """
+
+    def __init__(self, bundle: Bundle, *, threads: int = 1):
+        self.bundle = bundle
+        self._threads = threads
+        self._sessions: dict[str, ort.InferenceSession] = {}
+        self._lock = threading.Lock()
+        self._tokenizer: Tokenizer | None = None
+        if "text" in bundle.modalities:
+            self._tokenizer = Tokenizer.from_file(bundle.path / VOCABULARY, bundle.inputs.words)
+
+    def video(self, frames: np.ndarray) -> Embedding:
+        """Windows: uint8 [B, T, H, W, 3]."""
+        return self._embed("video", frames)
+
+    def image(self, frames: np.ndarray) -> Embedding:
+        """Stills, through the deflated network: uint8 [B, H, W, 3]."""
+        return self._embed("image", frames)
+
+    def audio(self, waveform: np.ndarray) -> Embedding:
+        """Mono sound at the bundle's rate: float32 [B, S] in [-1, 1], any length from a tenth of a second."""
+        shortest = self.bundle.inputs.sample_rate // 10
+        if waveform.shape[1] < shortest:
+            waveform = np.pad(waveform, ((0, 0), (0, shortest - waveform.shape[1])))
+        return self._embed("audio", waveform)
+
+    def text(self, texts: list[str]) -> np.ndarray:
+        """Texts to coarse [B, C]. Raises UnknownWords when a text has no known word, BundleError without a text tower."""
+        session = self._session("text")
+        assert self._tokenizer is not None  # load_bundle refuses text.onnx without a vocabulary
+        for text in texts:
+            self._tokenizer.require_known(text)
+        return session.run(["coarse"], {session.get_inputs()[0].name: self._tokenizer(texts)})[0]
+
+    def warm(self) -> None:
+        """Load every encoder now rather than at the first query."""
+        for modality in self.bundle.modalities:
+            self._session(modality)
+
+    def _embed(self, modality: str, array: np.ndarray) -> Embedding:
+        session = self._session(modality)
+        feed = {session.get_inputs()[0].name: np.ascontiguousarray(array)}
+        return Embedding(*session.run(["fine", "coarse", "representation"], feed))
+
+    def _session(self, modality: str) -> ort.InferenceSession:
+        with self._lock:
+            if modality not in self._sessions:
+                self._sessions[modality] = open_session(str(self.bundle.encoder(modality)), self._threads)
+            return self._sessions[modality]
+
+
+def open_session(path: str, threads: int = 1) -> ort.InferenceSession:
+    """A session with few threads that don't spin: serving shares its cores with decoding and other requests."""
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    wanted = ("CUDAExecutionProvider", "CPUExecutionProvider")
+    providers = [p for p in wanted if p in ort.get_available_providers()]
+    return ort.InferenceSession(path, options, providers=providers)
