@@ -1,0 +1,183 @@
+"""Every error answer is application/problem+json (RFC 9457) with a stable `code`; domain exceptions become HTTP here only.
+
+`PROBLEMS` is the whole vocabulary: a code means one status and one title for good. The `detail` says what would be right.
+"""
+
+import logging
+from collections.abc import Iterable
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from redis.exceptions import RedisError
+from sqlalchemy.exc import OperationalError
+from starlette.exceptions import HTTPException
+
+from models.preprocess.media import MediaError
+from models.preprocess.text import UnknownWords
+
+log = logging.getLogger(__name__)
+
+PROBLEM_JSON = "application/problem+json"
+TYPE_PREFIX = "urn:mmv-search:problem:"
+
+PROBLEMS: dict[str, tuple[int, str]] = {
+    # the request
+    "bad_request": (400, "The request cannot be read"),
+    "unauthorized": (401, "A valid key is needed"),
+    "forbidden_host": (403, "Request for another host name"),
+    "forbidden_origin": (403, "Request from another site"),
+    "not_found": (404, "No such address"),
+    "method_not_allowed": (405, "Wrong method for this address"),
+    "range_not_satisfiable": (416, "No such part of the file"),
+    "invalid_request": (422, "A parameter is missing or wrong"),
+    "bad_cursor": (422, "The cursor does not fit"),
+    "missing_file": (422, "No file was sent"),
+    # what is not in the library
+    "video_not_found": (404, "No such video"),
+    "segment_not_found": (404, "No such segment"),
+    "thumbnail_not_found": (404, "No picture to show"),
+    "job_not_found": (404, "No such job"),
+    # queries
+    "empty_query": (422, "The query is empty"),
+    "unknown_words": (422, "No word of the query is known"),
+    "query_too_long": (422, "The query lasts too long"),
+    "no_picture": (422, "The file has no picture"),
+    "no_sound": (422, "The file has no sound"),
+    "not_an_image": (422, "Not a still image"),
+    # files
+    "empty_file": (422, "The file is empty"),
+    "not_media": (415, "Not a media file"),
+    "truncated_media": (422, "The file is cut off or damaged"),
+    "no_streams": (422, "Neither picture nor sound in the file"),
+    "media_too_long": (422, "The film lasts too long"),
+    "media_too_large": (422, "The picture has too many pixels"),
+    "upload_too_large": (413, "The file is too large"),
+    "unsupported_media": (415, "The codec is not supported"),
+    "decoder_crashed": (422, "The file breaks the decoder"),
+    "decoder_timeout": (422, "Decoding takes too long"),
+    # the service
+    "queue_unavailable": (503, "The job queue is away"),
+    "catalogue_busy": (503, "The library is busy"),
+    "storage_full": (507, "No space left for the file"),
+    "internal_error": (500, "Something broke on the server"),
+}
+
+
+class Refused(Exception):
+    """A request that the service understands and turns down. `code` is a key of PROBLEMS; `extra` goes into the answer."""
+
+    def __init__(self, code: str, detail: str, *, headers: dict[str, str] | None = None, **extra: Any):
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+        self.headers = headers
+        self.extra = extra
+
+
+def not_found(kind: str, identifier: object) -> Refused:
+    """The answer for an id that is not in the library; `kind` is video, segment or job."""
+    return Refused(
+        f"{kind}_not_found", f"There is no {kind} with the id {str(identifier)[:80]!r}; it may have been deleted."
+    )
+
+
+def document(code: str, detail: str, **extra: Any) -> dict[str, Any]:
+    """The problem document of a code."""
+    status, title = PROBLEMS[code]
+    return {"type": TYPE_PREFIX + code, "title": title, "status": status, "code": code, "detail": detail, **extra}
+
+
+def response(code: str, detail: str, headers: dict[str, str] | None = None, **extra: Any) -> JSONResponse:
+    """The HTTP answer of a problem."""
+    body = document(code, detail, **extra)
+    return JSONResponse(body, status_code=body["status"], headers=headers, media_type=PROBLEM_JSON)
+
+
+def openapi(*codes: str) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of a route: each status with the codes it may carry. Every route may answer 401, 403, 422 and 500."""
+    by_status: dict[int, list[str]] = {}
+    for code in dict.fromkeys(("unauthorized", "forbidden_host", "forbidden_origin", "internal_error", *codes)):
+        by_status.setdefault(PROBLEMS[code][0], []).append(code)
+    schema = {"$ref": "#/components/schemas/Problem"}
+    return {
+        status: {
+            "description": f"{HTTPStatus(status).phrase}: {', '.join(names)}",
+            "content": {PROBLEM_JSON: {"schema": schema}},
+        }
+        for status, names in sorted(by_status.items())
+    }
+
+
+def install(app: FastAPI) -> None:
+    """Translate every exception that leaves a route."""
+
+    @app.exception_handler(Refused)
+    async def refused(request: Request, error: Refused) -> JSONResponse:
+        return response(error.code, error.detail, error.headers, **error.extra)
+
+    @app.exception_handler(MediaError)
+    async def media(request: Request, error: MediaError) -> JSONResponse:
+        code = error.code if error.code in PROBLEMS else "unsupported_media"
+        return response(code, error.message)
+
+    @app.exception_handler(UnknownWords)
+    async def words(request: Request, error: UnknownWords) -> JSONResponse:
+        return unknown_words(error)
+
+    @app.exception_handler(RequestValidationError)
+    async def validation(request: Request, error: RequestValidationError) -> JSONResponse:
+        return invalid_request(error.errors())
+
+    @app.exception_handler(HTTPException)
+    async def http(request: Request, error: HTTPException) -> JSONResponse:
+        return http_problem(request, error)
+
+    @app.exception_handler(RedisError)
+    async def redis(request: Request, error: RedisError) -> JSONResponse:
+        return response(
+            "queue_unavailable", "The job queue (Redis) does not answer; searching still works. Try again in a moment."
+        )
+
+    @app.exception_handler(OperationalError)
+    async def busy(request: Request, error: OperationalError) -> JSONResponse:
+        log.error("catalogue: %s", error)
+        return response("catalogue_busy", "The library could not be read or written just now. Try again in a moment.")
+
+    @app.exception_handler(Exception)
+    async def unexpected(request: Request, error: Exception) -> JSONResponse:
+        return response("internal_error", "The server failed on this request; its log says why.")
+
+
+def unknown_words(error: UnknownWords) -> JSONResponse:
+    """422 naming the words."""
+    said = ", ".join(repr(word[:40]) for word in error.words[:10])
+    detail = f"The model knows none of these words: {said}. Describe what is seen or heard in other words."
+    return response("unknown_words", detail, words=error.words[:10])
+
+
+def invalid_request(errors: Iterable[Any]) -> JSONResponse:
+    """422 that names each wrong parameter; a body that is not JSON is 400."""
+    found = list(errors)
+    if any(e["type"] == "json_invalid" for e in found):
+        return response("bad_request", "The body is not valid JSON.")
+    fields = [{"name": ".".join(str(p) for p in e["loc"][1:]) or "body", "reason": e["msg"]} for e in found]
+    if any(f["name"] == "file" for f in fields):
+        return response("missing_file", 'Send the file as multipart/form-data in a part named "file".', fields=fields)
+    said = "; ".join(f"{f['name']}: {f['reason']}" for f in fields)
+    return response("invalid_request", f"{said}.", fields=fields)
+
+
+def http_problem(request: Request, error: HTTPException) -> JSONResponse:
+    """Starlette's own answers: unknown address, wrong method, unreadable form."""
+    headers = dict(error.headers) if error.headers else None
+    if error.status_code == 404:
+        return response("not_found", f"Nothing is at {request.url.path[:200]}; /docs lists what there is.", headers)
+    if error.status_code == 405:
+        allowed = (headers or {}).get("Allow") or (headers or {}).get("allow") or "another method"
+        return response("method_not_allowed", f"{request.method} does not work here; use {allowed}.", headers)
+    if error.status_code < 500:
+        return response("bad_request", str(error.detail), headers)
+    return response("internal_error", "The server failed on this request; its log says why.", headers)

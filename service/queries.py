@@ -1,0 +1,71 @@
+"""A query becomes vectors: for each (channel, space) it can be compared in, float32 [Q, D]."""
+
+import numpy as np
+
+from index.protocol import FloatArray
+from index.spaces import SpaceKey
+from models.preprocess.text import split_words
+from models.preprocess.windows import window_starts
+from models.runtime import Embedding, Encoders
+from service.problems import Refused
+
+Vectors = dict[SpaceKey, FloatArray]
+
+# Windows of a long query that are embedded, evenly spread: each costs a tenth of a second or more.
+MOST_WINDOWS = 8
+
+
+def text_vectors(encoders: Encoders, text: str) -> Vectors:
+    """Words. Raises Refused(empty_query) or UnknownWords."""
+    if not split_words(text):
+        raise Refused("empty_query", "Write what is to be seen or heard, for example 'a door opens'.")
+    coarse = encoders.text([text])
+    return {SpaceKey(channel, "coarse"): coarse for channel in ("visual", "sound")}
+
+
+def image_vectors(encoders: Encoders, picture: np.ndarray) -> Vectors:
+    """A still, uint8 [H, W, 3]."""
+    embedding = encoders.image(picture[None])
+    return _in("frame", embedding) | _across(embedding, "visual", "sound")
+
+
+def audio_vectors(encoders: Encoders, waveform: np.ndarray) -> Vectors:
+    """Mono sound, float32 [S] at the bundle's rate: in windows, as the library's sound is."""
+    embedding = _embed_sound(encoders, waveform)
+    return _in("sound", embedding) | _across(embedding, "visual")
+
+
+def video_vectors(encoders: Encoders, windows: np.ndarray, waveform: np.ndarray | None) -> Vectors:
+    """A clip: its windows, uint8 [B, T, H, W, 3], the middle picture of each, and its sound [S] if it has any."""
+    windows = windows[spread(len(windows), MOST_WINDOWS)]
+    clip = encoders.video(windows)
+    vectors = _in("frame", encoders.image(windows[:, windows.shape[1] // 2])) | _across(clip, "visual")
+    if waveform is None:
+        return vectors | _across(clip, "sound")
+    return vectors | _in("sound", _embed_sound(encoders, waveform))
+
+
+def spread(count: int, most: int) -> np.ndarray:
+    """Indices of at most `most` of `count` things, evenly spread, the first and the last among them."""
+    return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int))
+
+
+def _embed_sound(encoders: Encoders, waveform: np.ndarray) -> Embedding:
+    inputs = encoders.bundle.inputs
+    starts = window_starts(len(waveform) / inputs.sample_rate, inputs.window_s, inputs.hop_s)
+    length = round(inputs.window_s * inputs.sample_rate)
+    cuts = [waveform[(at := round(start * inputs.sample_rate)) : at + length] for start in starts]
+    if len(cuts) == 1:
+        return encoders.audio(cuts[0][None])
+    full = [np.pad(cut, (0, length - len(cut))) for cut in cuts]  # rounding may cost the last one a sample
+    return encoders.audio(np.stack([full[i] for i in spread(len(full), MOST_WINDOWS)]))
+
+
+def _in(channel: str, embedding: Embedding) -> Vectors:
+    """Compared with its own kind, in every space."""
+    return {SpaceKey(channel, space): getattr(embedding, space) for space in ("fine", "coarse", "representation")}
+
+
+def _across(embedding: Embedding, *channels: str) -> Vectors:
+    """Compared with another kind, in the spaces that they share."""
+    return {SpaceKey(channel, space): getattr(embedding, space) for channel in channels for space in ("fine", "coarse")}

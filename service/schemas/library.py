@@ -1,0 +1,55 @@
+"""Videos (and sound files) of the library."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+VideoStatus = Literal["pending", "ready", "failed"]
+Title = Annotated[str, Field(min_length=1, max_length=300)]
+Tag = Annotated[str, Field(min_length=1, max_length=100)]
+
+
+class Video(BaseModel):
+    """One file of the library."""
+
+    id: str
+    title: str
+    filename: str
+    tags: list[str]
+    status: VideoStatus
+    problem: dict[str, Any] | None = Field(description="why a failed one is not searchable")
+    duration_s: float | None
+    width: int | None
+    height: int | None
+    has_video: bool
+    has_audio: bool
+    size_bytes: int
+    sha256: str
+    created_at: datetime
+    media_url: str
+
+
+class VideoPage(BaseModel):
+    """A page of the library, newest first."""
+
+    videos: list[Video]
+    next_cursor: str | None
+
+
+class VideoChange(BaseModel):
+    """Body of `PATCH /v1/videos/{id}`: what is given is changed."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    title: Title | None = None
+    tags: Annotated[list[Tag], Field(max_length=50)] | None = None
+
+
+class Uploaded(BaseModel):
+    """Answer to an upload."""
+
+    video_id: str
+    job_id: str | None
+    status: VideoStatus
+    created: bool = Field(description="false when the same bytes were there already")

@@ -1,0 +1,104 @@
+"""Searches and their results."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Match = Literal["visual", "sound", "both"]
+Space = Literal["auto", "fine", "coarse"]
+GroupBy = Literal["moment", "video"]
+
+
+class SearchParameters(BaseModel):
+    """Query parameters common to all searches."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    limit: Annotated[int, Field(ge=1, le=100, description="results on a page")] = 20
+    cursor: Annotated[str | None, Field(max_length=200, description="`next_cursor` of the page before")] = None
+    match: Annotated[Match, Field(description="search what is seen, what is heard, or both")] = "both"
+    space: Annotated[
+        Space,
+        Field(description="fine: picture and sound; coarse: the space shared with words; auto: the best for the query"),
+    ] = "auto"
+    group_by: Annotated[GroupBy, Field(description="every moment, or the best moment of each video")] = "moment"
+    min_confidence: Annotated[float, Field(ge=0, le=1, description="leave out results that are less sure")] = 0.0
+    tag: Annotated[list[str], Field(max_length=20, description="only videos with all of these tags")] = []
+    video_id: Annotated[list[str], Field(max_length=100, description="only these videos")] = []
+    has_sound: Annotated[bool | None, Field(description="only videos with (or without) sound")] = None
+    min_duration_s: Annotated[float | None, Field(ge=0, description="only videos of at least this length")] = None
+    max_duration_s: Annotated[float | None, Field(ge=0, description="only videos of at most this length")] = None
+    added_after: Annotated[datetime | None, Field(description="only videos added at or after this time (RFC 3339)")] = (
+        None
+    )
+    added_before: Annotated[datetime | None, Field(description="only videos added before this time (RFC 3339)")] = None
+
+
+class TextParameters(SearchParameters):
+    """Of `GET /v1/search`."""
+
+    q: Annotated[str, Field(max_length=1000, description="words that describe what is seen or heard")]
+
+
+class TextQuery(BaseModel):
+    """Body of `POST /v1/search/text`."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"query": "a door opens"}]})
+
+    query: Annotated[str, Field(max_length=1000, description="words that describe what is seen or heard")]
+
+
+class Hit(BaseModel):
+    """A moment of a video."""
+
+    video_id: str
+    segment_id: int
+    title: str
+    start_s: float
+    end_s: float
+    score: float = Field(description="standard deviations above the library's average for this query")
+    confidence: float = Field(
+        ge=0, le=1, description="how surely this is what was asked for, comparable between queries"
+    )
+    evidence: dict[str, float] = Field(description="cosine similarity in each `channel.space` that was searched")
+    thumbnail_url: str | None
+    media_url: str
+
+
+class TookMs(BaseModel):
+    """Where the time went, in milliseconds."""
+
+    decode: float
+    embed: float
+    search: float
+    total: float
+
+
+class SearchResponse(BaseModel):
+    """A page of results, best first."""
+
+    results: list[Hit]
+    next_cursor: str | None
+    generation: str | None = Field(description="the index generation that was searched; null before the first")
+    bundle: str = Field(description="name of the model")
+    took_ms: TookMs
+
+
+class TimelineMoment(BaseModel):
+    """The score of one segment."""
+
+    segment_id: int
+    start_s: float
+    end_s: float
+    score: float
+    confidence: float
+
+
+class Timeline(BaseModel):
+    """The score of every moment of one video for a query, in order of time."""
+
+    video_id: str
+    duration_s: float
+    moments: list[TimelineMoment]
+    took_ms: TookMs
