@@ -1,0 +1,27 @@
+"""The catalogue as the rest of the service sees it."""
+
+from service.catalogue.engine import Database, make_engine, migrate
+from service.catalogue.jobs import JobQueries
+from service.catalogue.segments import SegmentQueries
+from service.catalogue.videos import VideoQueries
+from service.settings import Settings
+
+
+class Catalogue(VideoQueries, JobQueries, SegmentQueries):
+    """One per process, shared by its threads. Every method is one transaction and returns plain values."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def close(self) -> None:
+        """Closes the connections."""
+        self._database.engine.dispose()
+
+
+def open_catalogue(settings: Settings) -> Catalogue:
+    """Opens the catalogue, bringing its schema up to date. Raises CatalogueError."""
+    if settings.database_url is None:
+        settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    engine = make_engine(settings.effective_database_url)
+    migrate(engine)
+    return Catalogue(Database(engine))

@@ -1,0 +1,196 @@
+"""Queries about segments, their vectors, and the log of changes that readers of the index follow."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import numpy.typing as npt
+from sqlalchemy import Select, delete, func, insert, select, update
+from sqlalchemy.orm import Session
+
+from service.catalogue.engine import Database
+from service.catalogue.records import Change, ChangeKind, NewSegment, Segment
+from service.catalogue.tables import ChangeRow, RevisionRow, SegmentRow, VectorRow, VideoRow
+
+# SQLite allows some thousands of parameters a statement.
+IDS_PER_QUERY = 500
+ROWS_PER_READ = 1000
+VECTOR_DTYPE = np.dtype("<f2")
+
+
+class VideoGone(Exception):
+    """The video was deleted in the meantime."""
+
+
+def append_change(session: Session, kind: ChangeKind, video_id: str, bundle: str, segment_ids: Sequence[int]) -> int:
+    """Adds to the log within the caller's transaction; the new revision.
+
+    The update locks the one row of `revision` until the transaction ends: revisions become visible in order and without
+    gaps, so a reader that has seen n misses nothing by asking for what is larger than n.
+    """
+    session.execute(update(RevisionRow).values(value=RevisionRow.value + 1))
+    revision = session.execute(select(RevisionRow.value)).scalar_one()
+    session.add(
+        ChangeRow(revision=revision, kind=kind, video_id=video_id, bundle=bundle, segment_ids=list(segment_ids))
+    )
+    return revision
+
+
+def _segment(row: SegmentRow) -> Segment:
+    return Segment(row.id, row.video_id, row.bundle, row.start_s, row.end_s)
+
+
+class SegmentQueries:
+    """The part of the catalogue that is about segments; every method is one transaction."""
+
+    _database: Database
+
+    def store_segments(self, video_id: str, bundle: str, segments: Sequence[NewSegment]) -> list[int]:
+        """Replaces a video's segments of one bundle and marks the video ready, all or nothing. The new ids, in order.
+
+        Doing it twice leaves one set of segments. Raises VideoGone when the video was deleted, ValueError for vectors
+        that are not [rows >= 1, dim].
+        """
+        with self._database.write() as session:
+            video = session.get(VideoRow, video_id, with_for_update=True)
+            if video is None:
+                raise VideoGone(video_id)
+            old = list(
+                session.scalars(
+                    select(SegmentRow.id)
+                    .where(SegmentRow.video_id == video_id, SegmentRow.bundle == bundle)
+                    .order_by(SegmentRow.id)
+                )
+            )
+            if old:
+                session.execute(delete(SegmentRow).where(SegmentRow.video_id == video_id, SegmentRow.bundle == bundle))
+                append_change(session, "remove", video_id, bundle, old)
+            ids: list[int] = []
+            if segments:
+                rows = [
+                    {
+                        "video_id": video_id,
+                        "bundle": bundle,
+                        "ordinal": ordinal,
+                        "start_s": segment.start_s,
+                        "end_s": segment.end_s,
+                    }
+                    for ordinal, segment in enumerate(segments)
+                ]
+                ids = list(
+                    session.scalars(insert(SegmentRow).returning(SegmentRow.id, sort_by_parameter_order=True), rows)
+                )
+                vectors = [
+                    {"segment_id": segment_id, "channel": channel, "space": space, **_packed(vectors)}
+                    for segment_id, segment in zip(ids, segments, strict=True)
+                    for (channel, space), vectors in segment.vectors.items()
+                ]
+                if vectors:
+                    session.execute(insert(VectorRow), vectors)
+                append_change(session, "add", video_id, bundle, ids)
+            video.status, video.problem = "ready", None
+            return ids
+
+    def segment(self, segment_id: int) -> Segment | None:
+        """One segment, or None."""
+        with self._database.read() as session:
+            row = session.get(SegmentRow, segment_id)
+            return None if row is None else _segment(row)
+
+    def segments(self, segment_ids: Sequence[int]) -> dict[int, Segment]:
+        """Those of the given segments that exist."""
+        ids = [int(segment_id) for segment_id in segment_ids]
+        found: dict[int, Segment] = {}
+        with self._database.read() as session:
+            for first in range(0, len(ids), IDS_PER_QUERY):
+                rows = session.scalars(select(SegmentRow).where(SegmentRow.id.in_(ids[first : first + IDS_PER_QUERY])))
+                found.update((row.id, _segment(row)) for row in rows)
+        return found
+
+    def segments_of(self, video_id: str, bundle: str) -> list[Segment]:
+        """The segments of one video, in the order of time."""
+        with self._database.read() as session:
+            rows = session.scalars(
+                select(SegmentRow)
+                .where(SegmentRow.video_id == video_id, SegmentRow.bundle == bundle)
+                .order_by(SegmentRow.ordinal)
+            )
+            return [_segment(row) for row in rows]
+
+    def segment_ids(self, bundle: str) -> list[int]:
+        """Every segment of one bundle, ascending."""
+        with self._database.read() as session:
+            return list(
+                session.scalars(select(SegmentRow.id).where(SegmentRow.bundle == bundle).order_by(SegmentRow.id))
+            )
+
+    def segment_count(self, bundle: str) -> int:
+        """How many segments one bundle has."""
+        with self._database.read() as session:
+            return session.scalar(select(func.count()).select_from(SegmentRow).where(SegmentRow.bundle == bundle)) or 0
+
+    def revision(self) -> int:
+        """The newest revision of the library; 0 when nothing was ever added."""
+        with self._database.read() as session:
+            return session.execute(select(RevisionRow.value)).scalar_one()
+
+    def changes_since(self, revision: int) -> list[Change]:
+        """What happened after `revision`, in order."""
+        with self._database.read() as session:
+            rows = session.scalars(select(ChangeRow).where(ChangeRow.revision > revision).order_by(ChangeRow.revision))
+            return [
+                Change(row.revision, row.kind, row.video_id, row.bundle, row.segment_ids)  # type: ignore[arg-type]
+                for row in rows
+            ]
+
+    def vectors(
+        self, bundle: str, video_ids: Sequence[str] | None = None
+    ) -> Iterator[tuple[str, str, int, npt.NDArray[np.float16]]]:
+        """(channel, space, segment id, float16 [rows, dim]) of all segments of a bundle, or of some videos' alone.
+
+        In the order of (segment, channel, space), read in short transactions: segments that come or go meanwhile may or
+        may not be seen, those that stay are seen once.
+        """
+        base = (
+            select(VectorRow)
+            .join(SegmentRow, SegmentRow.id == VectorRow.segment_id)
+            .where(SegmentRow.bundle == bundle)
+            .order_by(VectorRow.segment_id, VectorRow.channel, VectorRow.space)
+        )
+        if video_ids is None:
+            yield from self._vectors(base)
+        else:
+            for first in range(0, len(video_ids), IDS_PER_QUERY):
+                yield from self._vectors(base.where(SegmentRow.video_id.in_(video_ids[first : first + IDS_PER_QUERY])))
+
+    def _vectors(self, query: Select[VectorRow]) -> Iterator[tuple[str, str, int, npt.NDArray[np.float16]]]:
+        after = -1
+        while True:
+            with self._database.read() as session:
+                # Whole segments: the ids of the next few, then all their rows.
+                ids = list(
+                    session.scalars(
+                        query.with_only_columns(VectorRow.segment_id)
+                        .where(VectorRow.segment_id > after)
+                        .distinct()
+                        .order_by(None)
+                        .order_by(VectorRow.segment_id)
+                        .limit(ROWS_PER_READ)
+                    )
+                )
+                if not ids:
+                    return
+                rows = session.execute(
+                    query.with_only_columns(
+                        VectorRow.channel, VectorRow.space, VectorRow.segment_id, VectorRow.dim, VectorRow.data
+                    ).where(VectorRow.segment_id > after, VectorRow.segment_id <= ids[-1])
+                ).all()
+            for channel, space, segment_id, dim, data in rows:
+                yield channel, space, segment_id, np.frombuffer(data, dtype=VECTOR_DTYPE).reshape(-1, dim)
+            after = ids[-1]
+
+
+def _packed(vectors: npt.NDArray[np.float16]) -> dict[str, int | bytes]:
+    """Columns of a vector row from float16 [rows, dim]."""
+    if vectors.ndim != 2 or not vectors.size:
+        raise ValueError(f"Vectors of a segment must be [rows, dim], not {vectors.shape}")
+    return {"dim": vectors.shape[1], "data": np.ascontiguousarray(vectors, dtype=VECTOR_DTYPE).tobytes()}

@@ -1,0 +1,126 @@
+"""The tables. A change here needs a migration in `migrations/versions/` (a test compares the two)."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, DateTime, ForeignKey, Index, LargeBinary, String, TypeDecorator
+from sqlalchemy.engine import Dialect
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """Aware UTC times; stored without a zone, since SQLite knows none."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else value.replace(tzinfo=UTC)
+
+
+class Base(DeclarativeBase):
+    type_annotation_map = {datetime: UtcDateTime, dict[str, Any]: JSON(none_as_null=True), list[int]: JSON}  # noqa: RUF012
+
+
+class VideoRow(Base):
+    __tablename__ = "videos"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    sha256: Mapped[str] = mapped_column(String(64), unique=True)
+    filename: Mapped[str]
+    title: Mapped[str]
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
+    duration_s: Mapped[float]
+    width: Mapped[int | None]
+    height: Mapped[int | None]
+    has_video: Mapped[bool]
+    has_audio: Mapped[bool]
+    status: Mapped[str] = mapped_column(String(16), index=True)
+    problem: Mapped[dict[str, Any] | None]
+    created_at: Mapped[datetime]
+    tag_rows: Mapped[list["TagRow"]] = relationship(
+        order_by="TagRow.position", cascade="all, delete-orphan", lazy="selectin", passive_deletes=True
+    )
+
+    __table_args__ = (Index("videos_newest_first", "created_at", "id"),)
+
+
+class TagRow(Base):
+    __tablename__ = "video_tags"
+
+    video_id: Mapped[str] = mapped_column(ForeignKey("videos.id", ondelete="CASCADE"), primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True)
+    tag: Mapped[str] = mapped_column(index=True)
+
+
+class SegmentRow(Base):
+    __tablename__ = "segments"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    video_id: Mapped[str] = mapped_column(ForeignKey("videos.id", ondelete="CASCADE"))
+    bundle: Mapped[str] = mapped_column(String(64))
+    ordinal: Mapped[int]
+    start_s: Mapped[float]
+    end_s: Mapped[float]
+
+    # Index generations outlive segments, so an id must never come back; SQLite would reuse the largest.
+    __table_args__ = (
+        Index("segments_of_video", "video_id", "bundle", "ordinal", unique=True),
+        {"sqlite_autoincrement": True},
+    )
+
+
+class VectorRow(Base):
+    __tablename__ = "vectors"
+
+    segment_id: Mapped[int] = mapped_column(ForeignKey("segments.id", ondelete="CASCADE"), primary_key=True)
+    channel: Mapped[str] = mapped_column(String(16), primary_key=True)
+    space: Mapped[str] = mapped_column(String(16), primary_key=True)
+    dim: Mapped[int]
+    # Little-endian float16 [rows, dim], C order.
+    data: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class JobRow(Base):
+    __tablename__ = "jobs"
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(16))
+    # Not a foreign key: the job of a deleted video stays readable.
+    video_id: Mapped[str | None] = mapped_column(String(32), index=True)
+    payload: Mapped[dict[str, Any]]
+    status: Mapped[str] = mapped_column(String(16), index=True)
+    progress: Mapped[float]
+    stage: Mapped[str] = mapped_column(String(32))
+    problem: Mapped[dict[str, Any] | None]
+    result: Mapped[dict[str, Any] | None]
+    attempts: Mapped[int]
+    worker: Mapped[str | None] = mapped_column(String(128))
+    created_at: Mapped[datetime]
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+    heartbeat_at: Mapped[datetime | None]
+
+    __table_args__ = (Index("jobs_newest_first", "created_at", "id"),)
+
+
+class RevisionRow(Base):
+    """One row, locked by every writer of `changes`, so that revisions become visible in their order."""
+
+    __tablename__ = "revision"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    value: Mapped[int]
+
+
+class ChangeRow(Base):
+    __tablename__ = "changes"
+
+    revision: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    kind: Mapped[str] = mapped_column(String(8))
+    video_id: Mapped[str] = mapped_column(String(32))
+    bundle: Mapped[str] = mapped_column(String(64))
+    segment_ids: Mapped[list[int]]

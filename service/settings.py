@@ -1,0 +1,113 @@
+"""The one settings object: read once from arguments and `MMV_*` variables, then passed down."""
+
+import os
+import secrets
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+GIB = 1024**3
+MIB = 1024**2
+
+
+def default_home() -> Path:
+    """Where a library lives when nobody says otherwise (XDG's data folder)."""
+    data = os.environ.get("XDG_DATA_HOME")
+    return (Path(data) if data else Path.home() / ".local" / "share") / "mmv-search"
+
+
+class Settings(BaseSettings):
+    """Everything an operator can set. `Settings(home=...)` wins over `MMV_HOME`, which wins over the default."""
+
+    model_config = SettingsConfigDict(env_prefix="MMV_", extra="ignore", frozen=True)
+
+    home: Path = Field(default_factory=default_home)
+    host: str = "127.0.0.1"
+    port: int = Field(default=8600, ge=0, le=65535)
+    # Each replaces an embedded part by a real server.
+    redis_url: str | None = None
+    database_url: str | None = None
+    # A bundle directory; None is the one shipped with the package.
+    bundle: Path | None = None
+
+    # What an upload to the library may be.
+    max_upload_bytes: int = 4 * GIB
+    max_duration_s: float = 4 * 3600.0
+    # What a query by example may be.
+    max_query_bytes: int = 64 * MIB
+    max_query_s: float = 60.0
+    # Width x height of a picture or a film: checked before anything is decoded (image bombs).
+    max_pixels: int = 50_000_000
+
+    # ONNX Runtime sessions in each process, one thread each (FINDINGS section 5: better than one with two threads).
+    sessions: int = Field(default=2, ge=1, le=64)
+
+    @property
+    def media_dir(self) -> Path:
+        """Uploaded files, by their sha256."""
+        return self.home / "media"
+
+    @property
+    def thumbnails_dir(self) -> Path:
+        """`<video id>/<start in ms>.jpg`."""
+        return self.home / "thumbnails"
+
+    @property
+    def index_dir(self) -> Path:
+        """Index generations (derived: can be rebuilt)."""
+        return self.home / "index"
+
+    @property
+    def upload_dir(self) -> Path:
+        """Uploads in flight, on the same file system as the media so that they move by a rename."""
+        return self.home / "uploads"
+
+    @property
+    def redis_dir(self) -> Path:
+        """The embedded Redis: its append-only file and, where the path is short enough, its socket."""
+        return self.home / "redis"
+
+    @property
+    def admin_token_path(self) -> Path:
+        """The token that admin calls need."""
+        return self.home / "admin-token"
+
+    @property
+    def serve_file(self) -> Path:
+        """Says where this home is being served; written by `serve`, read by the command line."""
+        return self.home / "serve.json"
+
+    @property
+    def effective_database_url(self) -> str:
+        """SQLAlchemy URL of the catalogue."""
+        return self.database_url or f"sqlite:///{(self.home / 'catalogue.sqlite3').absolute()}"
+
+    def bundle_path(self) -> Path:
+        """The bundle directory in use."""
+        if self.bundle is not None:
+            return self.bundle
+        from models.bundle import shipped_bundle_path
+
+        return shipped_bundle_path()
+
+    def prepare_home(self) -> None:
+        """Makes the home folder and what belongs in it, readable by its owner alone."""
+        self.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for folder in (self.media_dir, self.thumbnails_dir, self.index_dir, self.upload_dir):
+            folder.mkdir(exist_ok=True, mode=0o700)
+
+    def admin_token(self) -> str:
+        """The admin token, made (256 random bits, mode 0600) when there is none yet."""
+        try:
+            return self.admin_token_path.read_text().strip()
+        except FileNotFoundError:
+            pass
+        token = secrets.token_urlsafe(32)
+        try:
+            handle = os.open(self.admin_token_path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:  # another process was faster
+            return self.admin_token_path.read_text().strip()
+        with os.fdopen(handle, "w") as file:
+            file.write(token + "\n")
+        return token
