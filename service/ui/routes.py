@@ -17,7 +17,7 @@ EXAMPLE_QUERIES = (
     "an explosion",
     "a monster attacks",
     "picking up a medikit",
-    "a chainsaw running",
+    "a chainsaw",
 )
 
 # The page needs nothing from elsewhere and runs no inline code. `blob:` shows the file that the user dropped.

@@ -1,0 +1,70 @@
+// The HTTP interface as functions. A failure is an ApiError whose message is the problem's own sentence.
+
+const PAGE_SIZE = 24;
+
+export class ApiError extends Error {
+  constructor(status, problem) {
+    super(problem.detail || problem.title || `The server answered ${status}.`);
+    this.title = problem.title || "The search failed";
+    this.code = problem.code || "";
+    this.status = status;
+  }
+}
+
+const UNREACHABLE = { title: "No answer", detail: "The server cannot be reached. Is it still running?", code: "unreachable" };
+
+function parsed(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return {};
+  }
+}
+
+async function call(url, options = {}) {
+  let response;
+  try {
+    response = await fetch(url, options);
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new ApiError(0, UNREACHABLE);
+  }
+  const body = parsed(await response.text());
+  if (!response.ok) throw new ApiError(response.status, body);
+  return body;
+}
+
+/** query: {q, file, kind, match, group_by}; answers the response of /v1/search. */
+export function search(query, cursor, signal) {
+  const parameters = new URLSearchParams({ group_by: query.group_by, limit: PAGE_SIZE });
+  parameters.set("match", query.match);
+  if (cursor) parameters.set("cursor", cursor);
+  if (!query.file) {
+    parameters.set("q", query.q);
+    return call(`/v1/search?${parameters}`, { signal });
+  }
+  const form = new FormData();
+  form.set("file", query.file);
+  return call(`/v1/search/${query.kind}?${parameters}`, { method: "POST", body: form, signal });
+}
+
+export const library = () => call("/v1/videos?limit=1");
+export const job = (id) => call(`/v1/jobs/${encodeURIComponent(id)}`);
+
+/** Sends a file to the library; XMLHttpRequest because fetch tells no upload progress. onProgress gets 0 to 1. */
+export function upload(file, onProgress) {
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest();
+    request.open("POST", "/v1/videos");
+    request.upload.onprogress = (event) => event.lengthComputable && onProgress(event.loaded / event.total);
+    request.onerror = () => reject(new ApiError(0, UNREACHABLE));
+    request.onload = () => {
+      const body = parsed(request.responseText);
+      if (request.status < 300) resolve(body);
+      else reject(new ApiError(request.status, body));
+    };
+    const form = new FormData();
+    form.set("file", file);
+    request.send(form);
+  });
+}

@@ -1,0 +1,209 @@
+// The page's state is its query; everything shown follows from it. A text query also stands in the address.
+
+import { search } from "/static/api.js";
+import { $, icon, make } from "/static/dom.js";
+import { onQueryFile } from "/static/drop.js";
+import { kindOf, milliseconds, plural } from "/static/format.js";
+import { stopPlaying } from "/static/player.js";
+import { placeholders, resultCard } from "/static/results.js";
+import { setUpUploads, showLibrary } from "/static/upload.js";
+
+const form = $("search");
+const input = $("q");
+const results = $("results");
+const DEFAULTS = { match: "both", group_by: "moment" };
+
+let file = null; // the query by example, if there is one
+let preview = ""; // its blob: address
+let running = null; // AbortController of the search under way
+let cursor = null;
+
+const currentQuery = () => ({
+  q: input.value.trim(),
+  file,
+  kind: file && kindOf(file),
+  match: form.elements.match.value,
+  group_by: form.elements.group_by.value,
+});
+
+// ---- the query by example
+
+function setFile(next) {
+  file = next;
+  if (preview) URL.revokeObjectURL(preview);
+  preview = next ? URL.createObjectURL(next) : "";
+  $("by").hidden = !next;
+  input.hidden = Boolean(next);
+  form.classList.toggle("by-example", Boolean(next));
+  $("by-preview").replaceChildren();
+  if (!next) return;
+  $("by-name").textContent = next.name;
+  $("by-name").title = next.name;
+  const kind = kindOf(next);
+  const shown = {
+    image: () => make("img", { src: preview, alt: "" }),
+    video: () => make("video", { src: preview, muted: true, preload: "metadata", tabindex: -1 }),
+    audio: () => icon("ear"),
+  };
+  $("by-preview").append(shown[kind]());
+}
+
+function useFile(next) {
+  if (!kindOf(next)) {
+    setFile(null);
+    showMessage("That file is no sound, image or video", `“${next.name}” cannot be used as a query.`, true);
+    return;
+  }
+  input.value = "";
+  setFile(next);
+  remember();
+  run();
+}
+
+// ---- the address
+
+function remember() {
+  const query = currentQuery();
+  const parameters = new URLSearchParams();
+  if (query.q && !query.file) parameters.set("q", query.q);
+  for (const [name, usual] of Object.entries(DEFAULTS)) if (query[name] !== usual) parameters.set(name, query[name]);
+  const address = parameters.size ? `/?${parameters}` : "/";
+  if (address !== location.pathname + location.search) history.pushState(null, "", address);
+}
+
+function restore() {
+  const parameters = new URLSearchParams(location.search);
+  setFile(null);
+  input.value = parameters.get("q") ?? "";
+  for (const [name, usual] of Object.entries(DEFAULTS)) {
+    form.elements[name].value = parameters.get(name) ?? usual;
+    if (!form.elements[name].value) form.elements[name].value = usual;
+  }
+  run();
+}
+
+// ---- what is shown
+
+function clear() {
+  results.replaceChildren();
+  $("message").hidden = true;
+  $("more").hidden = true;
+  $("status").textContent = "";
+}
+
+function showMessage(title, detail, isError = false) {
+  clear();
+  const box = $("message");
+  box.classList.toggle("error", isError);
+  box.setAttribute("role", isError ? "alert" : "note");
+  box.replaceChildren(make("h2", {}, title), make("p", {}, detail));
+  box.hidden = false;
+}
+
+function showBusy() {
+  $("message").hidden = true;
+  $("more").hidden = true;
+  $("status").textContent = "Searching…";
+  results.setAttribute("aria-busy", "true");
+  results.replaceChildren(...placeholders(8));
+}
+
+function showAnswer(query, answer, isFirstPage) {
+  const cards = answer.results.map(resultCard);
+  if (isFirstPage) results.replaceChildren(...cards);
+  else results.append(...cards);
+  cursor = answer.next_cursor ?? null;
+  $("more").hidden = !cursor;
+  if (isFirstPage && !cards.length) {
+    showMessage("Nothing found", "The library has nothing to compare with this query. Add videos, or match the picture or the sound alone.");
+    return;
+  }
+  const took = answer.took_ms;
+  const noun = query.group_by === "video" ? "video" : "moment";
+  const parts = ["decode", "embed", "search"].filter((name) => took?.[name]).map((name) => `${name} ${milliseconds(took[name])}`);
+  const time = took ? ` in ${milliseconds(took.total)}` : "";
+  $("status").replaceChildren(
+    make("span", {}, `${plural(results.childElementCount, noun)}${cursor ? ", best first," : ""}${time}`),
+    make("span", { class: "took" }, parts.join(" · ")),
+  );
+}
+
+/** Asks for the first page, or with `from` for the one after it. */
+async function run(from = null) {
+  const query = currentQuery();
+  running?.abort();
+  stopPlaying();
+  document.title = query.file ? `${query.file.name} · mmv-search` : query.q ? `${query.q} · mmv-search` : "mmv-search";
+  const empty = !query.q && !query.file;
+  document.body.classList.toggle("empty", empty);
+  if (empty) {
+    clear();
+    return;
+  }
+  const controller = new AbortController();
+  running = controller;
+  // A quick answer should not flash grey cards first.
+  const busy = setTimeout(() => (from ? ($("status").textContent = "Searching…") : showBusy()), 120);
+  try {
+    const answer = await search(query, from, controller.signal);
+    $("message").hidden = true;
+    showAnswer(query, answer, !from);
+  } catch (error) {
+    if (error.name !== "AbortError") showMessage(error.title ?? "Something went wrong", error.message, true);
+  } finally {
+    clearTimeout(busy);
+    if (running === controller) {
+      results.removeAttribute("aria-busy");
+      running = null;
+    }
+  }
+}
+
+// ---- events
+
+form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  remember();
+  run();
+});
+form.addEventListener("change", (event) => {
+  if (event.target.type !== "radio") return;
+  remember();
+  run();
+});
+$("examples").addEventListener("click", (event) => {
+  if (event.target.tagName !== "A" || event.metaKey || event.ctrlKey || event.shiftKey) return;
+  event.preventDefault();
+  setFile(null);
+  input.value = event.target.textContent;
+  remember();
+  run();
+});
+$("by-clear").addEventListener("click", () => {
+  setFile(null);
+  remember();
+  run();
+  input.focus();
+});
+$("more").addEventListener("click", () => cursor && run(cursor));
+window.addEventListener("popstate", restore);
+document.addEventListener("keydown", (event) => {
+  const typing = event.target.matches?.("input[type=search], textarea");
+  if (event.key === "/" && !typing && !$("uploads").open) {
+    event.preventDefault();
+    if (file) setFile(null);
+    input.focus();
+    input.select();
+  }
+  const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+  if (step && event.target.matches?.(".play")) {
+    const buttons = [...results.querySelectorAll(".play")];
+    buttons[buttons.indexOf(event.target) + step]?.focus();
+  }
+});
+
+onQueryFile(useFile);
+setUpUploads();
+showLibrary().catch(() => {}); // the count is an ornament
+restore();
+if (!input.value) input.focus();
