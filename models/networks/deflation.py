@@ -1,0 +1,43 @@
+"""Deflation (section 3.2 of the paper): the video network made into an image network, with no labels."""
+
+import copy
+
+from torch import Tensor, nn
+
+from models.networks.mmv import MMV
+
+
+class DeflatedMMV(nn.Module):
+    """An image network: the video network without its temporal shift, with batch-norm scales and offsets of its own.
+
+    Only gamma and beta (`trainable()`) differ from the video network; its convolutions, statistics and heads are those of
+    the video network, held in eval mode.
+    """
+
+    def __init__(self, network: MMV):
+        super().__init__()
+        self.video = copy.deepcopy(network.video)
+        self.graph = copy.deepcopy(network.graph)
+        for parameter in self.parameters():
+            parameter.requires_grad_(False)
+        for parameter in self.trainable():
+            parameter.requires_grad_(True)
+        self.eval()
+
+    def trainable(self) -> list[nn.Parameter]:
+        """Gamma and beta of every batch norm of the image trunk, and nothing else."""
+        norms = [m for m in self.video.modules() if isinstance(m, nn.BatchNorm2d)]
+        return [p for norm in norms for p in (norm.weight, norm.bias)]
+
+    def train(self, mode: bool = True) -> "DeflatedMMV":
+        """Statistics stay those of the video network, also in training: this module never leaves eval mode."""
+        return super().train(False)
+
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
+        """float32 [B, H, W, 3] in [0, 1] -> the outputs that the video network would give for the static clip."""
+        return self.graph.video(self.video.forward_image(images))
+
+
+def static_clip(images: Tensor, frames: int) -> Tensor:
+    """Input inflation: an image [B, H, W, 3] repeated `frames` times, [B, T, H, W, 3]."""
+    return images.unsqueeze(1).expand(-1, frames, -1, -1, -1)

@@ -1,0 +1,67 @@
+"""The whole network: three backbones and the embedding graph that joins them."""
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from models.networks.audio_resnet import AudioResNet
+from models.networks.embedding_graph import COARSE_DIM, FINE_DIM, FACGraph
+from models.networks.log_mel import LogMel, LogMelConfig
+from models.networks.preact_resnet import ResNetConfig
+from models.networks.text import TextTower
+from models.networks.tsm_resnet import TSMResNet
+
+
+@dataclass(frozen=True)
+class MMVConfig:
+    """Sizes of the network. The defaults are the published TSM-ResNet-50."""
+
+    video: ResNetConfig = field(default_factory=ResNetConfig)
+    audio: ResNetConfig = field(default_factory=ResNetConfig)
+    log_mel: LogMelConfig = field(default_factory=LogMelConfig)
+    text_dim: int = 2048
+    fine_dim: int = FINE_DIM
+    coarse_dim: int = COARSE_DIM
+
+
+class MMV(nn.Module):
+    """Embeds clips, sounds and texts. Each encode_* returns un-normalised float32 `representation`, `fine`, `coarse`."""
+
+    def __init__(self, config: MMVConfig, word_vectors: Tensor):
+        super().__init__()
+        self.config = config
+        self.video = TSMResNet(config.video)
+        self.audio = AudioResNet(config.audio)
+        self.log_mel = LogMel(config.log_mel)
+        self.text = TextTower(word_vectors, config.text_dim)
+        self.graph = FACGraph(self.video.dim, self.audio.dim, config.text_dim, config.fine_dim, config.coarse_dim)
+        self.apply(_initialise)
+
+    def encode_video(self, frames: Tensor) -> dict[str, Tensor]:
+        """float32 [B, T, H, W, 3] in [0, 1]."""
+        return self.graph.video(self.video(frames))
+
+    def encode_audio(self, log_mel: Tensor) -> dict[str, Tensor]:
+        """float32 [B, time, mel]; `self.log_mel` makes it of a waveform."""
+        return self.graph.audio(self.audio(log_mel))
+
+    def encode_text(self, ids: Tensor) -> dict[str, Tensor]:
+        """int64 [B, N]; no `fine`: text lives in the coarse space alone."""
+        return self.graph.text(self.text(ids))
+
+
+def _initialise(module: nn.Module) -> None:
+    """He initialisation by fan-in, truncated at two sigma as Haiku's default is; biases zero."""
+    if isinstance(module, nn.Conv2d | nn.Linear):
+        fan_in = module.weight[0].numel()
+        std = (2.0 / fan_in) ** 0.5 if isinstance(module, nn.Conv2d) else fan_in**-0.5
+        nn.init.trunc_normal_(module.weight, std=std, a=-2 * std, b=2 * std)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+
+
+@torch.no_grad()
+def parameter_count(network: nn.Module) -> int:
+    """Trainable values, the frozen word vectors left out."""
+    return sum(p.numel() for p in network.parameters() if p.requires_grad)

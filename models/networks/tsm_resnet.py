@@ -1,0 +1,46 @@
+"""TSM-ResNet: a 2-D ResNet over the frames of a clip, mixing neighbouring frames by shifting channels in time."""
+
+import torch
+from torch import Tensor, nn
+
+from models.networks.preact_resnet import ResNetConfig, ResNetV2
+from models.networks.same_padding import mean_pool
+
+SHIFT_FRACTION = 0.125
+
+
+def temporal_shift(x: Tensor, frames: int) -> Tensor:
+    """Shift an eighth of the channels each way in time; x is [B*T, C, H, W], time within batch.
+
+    As in the published MMV network: the last eighth, taken from the next frame, moves to the front, and the first
+    eighth, taken from the previous frame, moves to the back (the public TSM code leaves them in place). Zeros beyond
+    the clip's ends.
+    """
+    bt, c, h, w = x.shape
+    k = int(c * SHIFT_FRACTION)
+    if k == 0:
+        raise ValueError(f"the temporal shift needs at least {int(1 / SHIFT_FRACTION)} channels, not {c}")
+    x = x.reshape(bt // frames, frames, c, h, w)
+    edge = torch.zeros_like(x[:, :1, :k])
+    future = torch.cat([x[:, 1:, c - k :], edge], dim=1)
+    past = torch.cat([edge, x[:, :-1, :k]], dim=1)
+    return torch.cat([future, x[:, :, k : c - k], past], dim=2).reshape(bt, c, h, w)
+
+
+class TSMResNet(nn.Module):
+    """float [B, T, H, W, 3] in [0, 1] -> representation [B, D]: mean over space, then over time."""
+
+    def __init__(self, config: ResNetConfig):
+        super().__init__()
+        self.trunk = ResNetV2(3, config, always_project=True)
+        self.dim = self.trunk.out_channels
+
+    def forward(self, frames: Tensor) -> Tensor:
+        b, t, h, w, c = frames.shape
+        x = frames.reshape(b * t, h, w, c).permute(0, 3, 1, 2)
+        x = self.trunk(x, lambda p: temporal_shift(p, t))
+        return mean_pool(x).reshape(b, t, self.dim).mean(dim=1)
+
+    def forward_image(self, images: Tensor) -> Tensor:
+        """The deflated network (section 3.2 of the paper): no shift. float [B, H, W, 3] -> [B, D]."""
+        return mean_pool(self.trunk(images.permute(0, 3, 1, 2)))

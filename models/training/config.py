@@ -1,0 +1,114 @@
+"""The training configuration: one YAML file, one typed object."""
+
+from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import yaml
+
+from models.bundle import InputSpec
+from models.networks.mmv import MMVConfig
+
+
+@dataclass(frozen=True)
+class AugmentConfig:
+    """Vision: random crop out of a frame `margin` larger, flip, colour. Sound: gain. Both start at the same random time."""
+
+    margin: float = 0.12
+    flip: bool = True
+    brightness: float = 0.2
+    contrast: float = 0.2
+    gain_db: float = 6.0
+
+
+@dataclass(frozen=True)
+class OptimConfig:
+    """Adam with linear warm-up and half-cosine decay to zero (the paper's schedule)."""
+
+    steps: int = 4000
+    batch: int = 64
+    learning_rate: float = 1e-3
+    warmup_steps: int = 100
+    weight_audio: float = 1.0
+    weight_text: float = 1.0
+    gradient_clip: float = 10.0
+    bf16: bool = True
+    threads: int = 2
+
+
+@dataclass(frozen=True)
+class DeflateConfig:
+    """Training of the deflated network's batch-norm scales and offsets."""
+
+    steps: int = 1000
+    batch: int = 48
+    learning_rate: float = 1e-3
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Everything a run depends on, besides its data."""
+
+    name: str
+    inputs: InputSpec
+    network: MMVConfig
+    seed: int = 0
+    words: int = 24_000
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    optim: OptimConfig = field(default_factory=OptimConfig)
+    deflate: DeflateConfig = field(default_factory=DeflateConfig)
+    evaluate_every: int = 500
+    checkpoint_every: int = 250
+
+
+class ConfigError(Exception):
+    """A configuration that cannot be read; the message names the key."""
+
+
+def load_config(path: Path) -> TrainConfig:
+    """Read a YAML file. Raises ConfigError for unknown, missing or mistyped keys."""
+    try:
+        data = yaml.safe_load(path.read_text())
+    except FileNotFoundError:
+        raise ConfigError(f"there is no configuration file {path}") from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path} is not valid YAML: {error}") from None
+    config: TrainConfig = _build(TrainConfig, data, "")
+    if config.inputs.sample_rate != config.network.log_mel.sample_rate:
+        raise ConfigError("inputs.sample_rate and network.log_mel.sample_rate differ")
+    return config
+
+
+def config_dict(config: TrainConfig) -> dict[str, Any]:
+    """The configuration as plain values, for records and fingerprints."""
+    return asdict(config)
+
+
+def _build(cls: Any, data: Any, where: str) -> Any:
+    if not isinstance(data, dict):
+        raise ConfigError(f"{where or 'the file'} must be a mapping, not {data!r}")
+    hints = get_type_hints(cls)
+    known = {f.name: f for f in fields(cls)}
+    for key in data:
+        if key not in known:
+            raise ConfigError(f"unknown key {where}{key}; known are {', '.join(known)}")
+    values = {}
+    for name, f in known.items():
+        if name not in data:
+            if f.default is MISSING and f.default_factory is MISSING:
+                raise ConfigError(f"missing key {where}{name}")
+            continue
+        kind, value = hints[name], data[name]
+        if is_dataclass(kind):
+            value = _build(kind, value, f"{where}{name}.")
+        elif kind == tuple[int, ...]:
+            value = tuple(value)
+        elif kind is float and isinstance(value, int):
+            value = float(value)
+        elif kind in (int, float, str, bool) and type(value) is not kind:
+            raise ConfigError(f"{where}{name} is {value!r}; it must be {kind.__name__}")
+        values[name] = value
+    try:
+        return cls(**values)
+    except ValueError as error:
+        raise ConfigError(f"{where.rstrip('.') or 'config'}: {error}") from None
