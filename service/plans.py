@@ -20,8 +20,8 @@ FRAME_FINE, FRAME_REPRESENTATION = SpaceKey("frame", "fine"), SpaceKey("frame", 
 SOUND_FINE, SOUND_COARSE = SpaceKey("sound", "fine"), SpaceKey("sound", "coarse")
 SOUND_REPRESENTATION = SpaceKey("sound", "representation")
 
-# Words live in the coarse space only (MMV, section 3.1). Representations know the very same picture or sound again, which
-# the heads, trained for meaning, do not; they compare like with like only.
+# Words live in the coarse space only (MMV, section 3.1). Representations know the very same picture or sound again,
+# which the heads, trained for meaning, do not; they compare like with like only.
 QUERY_PLANS: dict[Kind, dict[Side, Plan]] = {
     "text": {"visual": {VISUAL_COARSE: 1.0}, "sound": {SOUND_COARSE: 1.0}},
     "image": {

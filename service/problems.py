@@ -1,6 +1,7 @@
-"""Every error answer is application/problem+json (RFC 9457) with a stable `code`; domain exceptions become HTTP here only.
+"""Every error answer is application/problem+json (RFC 9457) with a stable `code`; exceptions become HTTP here only.
 
-`PROBLEMS` is the whole vocabulary: a code means one status and one title for good. The `detail` says what would be right.
+`PROBLEMS` is the whole vocabulary: a code means one status and one title for good. The `detail` says what would be
+right.
 """
 
 import logging
@@ -67,7 +68,7 @@ PROBLEMS: dict[str, tuple[int, str]] = {
 
 
 class Refused(Exception):
-    """A request that the service understands and turns down. `code` is a key of PROBLEMS; `extra` goes into the answer."""
+    """A request that is understood and turned down. `code` is a key of PROBLEMS; `extra` goes into the answer."""
 
     def __init__(self, code: str, detail: str, *, headers: dict[str, str] | None = None, **extra: Any):
         super().__init__(detail)
@@ -97,7 +98,7 @@ def response(code: str, detail: str, headers: dict[str, str] | None = None, **ex
 
 
 def openapi(*codes: str) -> dict[int | str, dict[str, Any]]:
-    """The `responses` of a route: each status with the codes it may carry. Every route may answer 401, 403, 422 and 500."""
+    """The `responses` of a route: each status with the codes it may carry, those of every route included."""
     by_status: dict[int, list[str]] = {}
     for code in dict.fromkeys(("unauthorized", "forbidden_host", "forbidden_origin", "internal_error", *codes)):
         by_status.setdefault(PROBLEMS[code][0], []).append(code)

@@ -1,42 +1,31 @@
 """From query vectors to a ranking of segments: comparable scores over several (channel, space), fused, then moments.
 
-Cosines of different spaces are not comparable: two random pictures have a cosine of 0.9 as representations and 0.1 in the
-fine space. Each is therefore standardised against the library: how many standard deviations is this segment nearer to the
-query than a usual segment is? A channel that a segment lacks (no sound, no picture) counts 0, as a usual one would.
+Cosines of different spaces are not comparable: two random pictures have a cosine of 0.9 as representations and 0.1 in
+the fine space. Each is therefore standardised against the library: how many standard deviations is this segment nearer
+to the query than a usual segment is? A channel that a segment lacks (no sound, no picture) counts 0, as a usual one
+would.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
+from index.fusion import candidates, fuse
+from index.live import Snapshot
 from index.protocol import FloatArray, IdArray
 from index.spaces import SpaceKey
 
 Vectors = Mapping[SpaceKey, FloatArray]
+Weights = Mapping[SpaceKey, float]
 
 # Below this spread differences are rounding, not likeness (all segments of a tiny library may be one picture).
 LEAST_SPREAD = 0.02
-# Scores that differ by less are equal: rankings must not depend on the last bits of a sum.
-DECIMALS = 5
-
-
-class Searchable(Protocol):
-    """What ranking needs of `index.live.LiveIndex`."""
-
-    def keys(self) -> Collection[SpaceKey]: ...
-
-    def search(
-        self, key: SpaceKey, queries: FloatArray, k: int, allowed: IdArray | None = None
-    ) -> tuple[FloatArray, IdArray]: ...
-
-    def scores_for(self, key: SpaceKey, query: FloatArray, ids: IdArray) -> FloatArray: ...
 
 
 @dataclass(frozen=True)
 class Ranking:
-    """Segments, best first, equal scores by id. `cosines` are NaN where a segment has no vector of that key."""
+    """Segments, best first, equal scores by id. `cosines` are -inf where a segment has no vector of that key."""
 
     ids: IdArray  # [N]
     scores: np.ndarray  # float64 [N], standard deviations above the library's average
@@ -49,13 +38,7 @@ class Ranking:
 
 
 def rank(
-    index: Searchable,
-    plan: Mapping[SpaceKey, float],
-    vectors: Vectors,
-    *,
-    sample: IdArray,
-    k: int,
-    allowed: IdArray | None = None,
+    index: Snapshot, plan: Weights, vectors: Vectors, *, sample: IdArray, k: int, allowed: IdArray | None = None
 ) -> Ranking:
     """Rank the segments that are among the k best in at least one (channel, space).
 
@@ -64,48 +47,44 @@ def rank(
         sample: ids of usual segments, against which scores are standardised.
         allowed: the only ids that may be ranked; None means all.
     """
-    known = set(index.keys())
-    weights = {key: weight for key, weight in plan.items() if key in vectors and key in known}
-    found = [index.search(key, vectors[key], k, allowed)[1].reshape(-1) for key in weights]
-    ids = np.unique(np.concatenate([np.empty(0, np.int64), *found]))
-    return score(index, weights, vectors, sample=sample, ids=ids[ids >= 0])
+    usable = [key for key in plan if key in vectors and key in index.keys]
+    found = candidates({key: _flat(index.search(key, vectors[key], k, allowed)) for key in usable})
+    return score(index, plan, vectors, sample=sample, ids=found)
 
 
-def score(
-    index: Searchable, weights: Mapping[SpaceKey, float], vectors: Vectors, *, sample: IdArray, ids: IdArray
-) -> Ranking:
-    """Rank exactly these segments; arguments as of `rank`."""
-    known = set(index.keys())
-    weights = {key: weight for key, weight in weights.items() if key in vectors and key in known}
-    total = np.zeros(len(ids))
-    cosines: dict[SpaceKey, FloatArray] = {}
-    both = np.concatenate([ids, sample])
-    for key, weight in weights.items():
-        rows = np.stack([index.scores_for(key, query, both) for query in vectors[key]])  # [Q, N + S]
-        best = rows.max(axis=0)[: len(ids)]
-        cosines[key] = np.where(np.isfinite(best), best, np.nan).astype(np.float32)
-        total += weight * standardise(rows, len(ids))
-    total = np.round(total / (sum(weights.values()) or 1.0), DECIMALS)
-    order = np.lexsort((ids, -total))
-    return Ranking(ids[order], total[order], {key: row[order] for key, row in cosines.items()})
+def score(index: Snapshot, plan: Weights, vectors: Vectors, *, sample: IdArray, ids: IdArray) -> Ranking:
+    """Rank exactly these segments (ascending, distinct); arguments as of `rank`."""
+    usable = [key for key in plan if key in vectors and key in index.keys]
+    everyone = np.concatenate([ids, sample])
+    rows = {key: np.stack([index.scores_for(key, query, everyone) for query in vectors[key]]) for key in usable}
+    standard = {key: (standardise(rows[key], len(ids)), ids) for key in usable}
+    share = sum(plan[key] for key in usable) or 1.0
+    fused = fuse(standard, {key: plan[key] / share for key in usable}, missing="absent", absent=0.0)
+    order = np.array([item.id for item in fused], np.int64)
+    places = np.searchsorted(ids, order)
+    return Ranking(
+        order,
+        np.array([item.score for item in fused], np.float64),
+        {key: rows[key].max(axis=0)[places] for key in usable},
+    )
 
 
 def standardise(rows: np.ndarray, count: int) -> np.ndarray:
-    """Cosines to standard deviations above the usual, float64 [count]; 0 where there is no vector.
+    """Cosines to standard deviations above the usual, float64 [count]; -inf where there is no vector.
 
     rows: [Q, count + S], -inf where there is no vector; the last S columns are the usual segments.
     """
     rows = rows.astype(np.float64)
     usual = rows[:, count:]
     usual = usual[:, np.isfinite(usual).all(axis=0)]
-    if not usual.size:
-        return np.zeros(count)
+    if not usual.size:  # nothing to compare with: all are usual
+        return np.where(np.isfinite(rows[:, :count]).all(axis=0), 0.0, -np.inf)
     mean, spread = usual.mean(axis=1, keepdims=True), np.maximum(usual.std(axis=1, keepdims=True), LEAST_SPREAD)
     best = ((rows[:, :count] - mean) / spread).max(axis=0)
     if len(rows) > 1:  # the best of several is above average everywhere
         usual_best = ((usual - mean) / spread).max(axis=0)
         best = (best - usual_best.mean()) / max(float(usual_best.std()), LEAST_SPREAD)
-    return np.where(np.isfinite(best), best, 0.0)
+    return best
 
 
 def pick_moments(
@@ -132,3 +111,8 @@ def _overlap(start: float, end: float, other_start: float, other_end: float) -> 
     """Whether two windows share more than a quarter of the shorter one."""
     shared = min(end, other_end) - max(start, other_start)
     return shared > 0.25 * min(end - start, other_end - other_start)
+
+
+def _flat(hits: tuple[FloatArray, IdArray]) -> tuple[FloatArray, IdArray]:
+    """The hits of all query vectors as one list."""
+    return hits[0].reshape(-1), hits[1].reshape(-1)

@@ -1,0 +1,244 @@
+"""Searching: query vectors -> ranked segments -> moments -> a page of results."""
+
+import base64
+import binascii
+import hashlib
+import json
+import math
+import time
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+
+from models.runtime import Encoders
+from service.catalogue import Catalogue, Video
+from service.catalogue.lookups import VideoFilter, matching_videos
+from service.library_view import LibraryView, View
+from service.plans import CONFIDENCE, Kind, Match, Plan, Space, plan_for
+from service.problems import Refused, not_found
+from service.queries import Vectors, text_vectors
+from service.ranking import Ranking, pick_moments, rank, score
+from service.result_cache import ResultCache
+
+# How far down a ranking the pages go: nobody reads on, and each page ranks all that is above it again.
+DEEPEST = 1000
+
+
+@dataclass(frozen=True)
+class Options:
+    """What is common to all searches."""
+
+    limit: int = 20
+    cursor: str | None = None
+    match: Match = "both"
+    space: Space = "auto"
+    group_by: Literal["moment", "video"] = "moment"
+    min_confidence: float = 0.0
+    videos: VideoFilter = field(default_factory=VideoFilter)
+
+    def identity(self, query: str) -> str:
+        """A digest of everything but the page: pages of one search share it."""
+        said = {**asdict(self), "limit": None, "cursor": None, "query": query}
+        return hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Example:
+    """A query made of a file: `identity` tells it from others (its sha256)."""
+
+    kind: Kind
+    identity: str
+    vectors: Vectors
+
+
+@dataclass(frozen=True)
+class Found:
+    """A moment in a ranking."""
+
+    segment_id: int
+    score: float
+    confidence: float
+    evidence: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A moment with what is shown of it."""
+
+    found: Found
+    video: Video
+    start_s: float
+    end_s: float
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page of results; times in milliseconds."""
+
+    moments: list[Moment]
+    next_cursor: str | None
+    generation: str | None
+    embed_ms: float
+    search_ms: float
+
+
+class Searcher:
+    """Answers queries over one library with one model. Thread-safe; everything here blocks, so call it in a thread."""
+
+    def __init__(
+        self, catalogue: Catalogue, library: LibraryView, encoders: Encoders, cache: ResultCache | None = None
+    ):
+        self.catalogue, self.library, self.encoders, self.cache = catalogue, library, encoders, cache
+
+    def text(self, words: str, options: Options) -> Page:
+        """By words. Raises Refused and UnknownWords."""
+        started = time.perf_counter()
+        plan = _plan("text", options)
+        view = self.library.current()
+        # Filters look at titles and tags that change without a new revision.
+        cacheable = self.cache is not None and options.videos.passes_all
+        key = f"{self.encoders.bundle.fingerprint}:{view.revision}:{view.generation}:{options.limit}:{options.cursor}:"
+        key += options.identity(words)
+        cached = self.cache.get(key) if cacheable and self.cache else None
+        embed_ms = 0.0
+        if cached is not None:
+            found, next_cursor = [Found(*entry) for entry in cached["found"]], cached["next_cursor"]
+        else:
+            before = time.perf_counter()
+            vectors = text_vectors(self.encoders, words)
+            embed_ms = _since(before)
+            found, next_cursor = self._page(view, "text", words, plan, vectors, options)
+            if cacheable and self.cache:
+                entries = [[f.segment_id, f.score, f.confidence, f.evidence] for f in found]
+                self.cache.put(key, {"found": entries, "next_cursor": next_cursor})
+        moments = self._describe(view, found)
+        return Page(moments, next_cursor, view.generation, embed_ms, _since(started) - embed_ms)
+
+    def example(self, query: Example, options: Options) -> Page:
+        """By a file that is embedded already. Raises Refused."""
+        started = time.perf_counter()
+        plan = _plan(query.kind, options)
+        view = self.library.current()
+        found, next_cursor = self._page(view, query.kind, query.identity, plan, query.vectors, options)
+        return Page(self._describe(view, found), next_cursor, view.generation, 0.0, _since(started))
+
+    def timeline(self, video_id: str, words: str, options: Options) -> tuple[Video, list[Moment], float, float]:
+        """Every segment of one video for words, in order of time; then milliseconds of embedding and of the rest."""
+        started = time.perf_counter()
+        plan = _plan("text", options)
+        video = self.catalogue.video(video_id)
+        if video is None:
+            raise not_found("video", video_id)
+        view = self.library.current()
+        before = time.perf_counter()
+        vectors = text_vectors(self.encoders, words)
+        embed_ms = _since(before)
+        ids = view.segments.of_videos([video_id])
+        ranking = score(view.index, plan, vectors, sample=view.sample, ids=ids)
+        times = view.segments.times[view.segments.places(ranking.ids)]
+        moments = [
+            Moment(_found(ranking, place, "text"), video, float(start), float(end))
+            for place, (start, end) in enumerate(times)
+        ]
+        moments.sort(key=lambda moment: (moment.start_s, moment.found.segment_id))
+        return video, moments, embed_ms, _since(started) - embed_ms
+
+    def _page(
+        self, view: View, kind: Kind, query: str, plan: Plan, vectors: Vectors, options: Options
+    ) -> tuple[list[Found], str | None]:
+        identity = options.identity(f"{kind}:{query}")
+        offset = _read_cursor(options.cursor, identity)
+        end = min(offset + options.limit, DEEPEST)
+        found = self._best(view, kind, plan, vectors, options, end + 1)
+        more = len(found) > end and end < DEEPEST
+        return found[offset:end], _write_cursor(end, identity) if more else None
+
+    def _best(self, view: View, kind: Kind, plan: Plan, vectors: Vectors, options: Options, wanted: int) -> list[Found]:
+        """The best `wanted` moments of the library, or all that there are."""
+        table = view.segments
+        allowed = (
+            None if options.videos.passes_all else table.of_videos(matching_videos(self.catalogue, options.videos))
+        )
+        total = len(table.ids) if allowed is None else len(allowed)
+        if not total:
+            return []
+        depth = min(max(4 * wanted, 100), total)  # several overlapping windows make one moment
+        while True:
+            ranking = rank(view.index, plan, vectors, sample=view.sample, k=depth, allowed=allowed)
+            # One that was deleted while the view was put together has vectors but no place.
+            known = np.flatnonzero(table.known(ranking.ids))
+            rows = table.places(ranking.ids[known])
+            picked = pick_moments(
+                table.videos[rows],
+                table.times[rows, 0],
+                table.times[rows, 1],
+                wanted=wanted,
+                one_per_video=options.group_by == "video",
+            )
+            if len(picked) >= wanted or depth >= total:
+                found = [_found(ranking, int(known[place]), kind) for place in picked]
+                return [f for f in found if f.confidence >= options.min_confidence]
+            depth = min(4 * depth, total)
+
+    def _describe(self, view: View, found: list[Found]) -> list[Moment]:
+        table = view.segments
+        rows = table.places(np.array([f.segment_id for f in found], np.int64)).tolist()
+        names = [table.video_ids[table.videos[row]] for row in rows]
+        videos = self.catalogue.videos_by_id(list(dict.fromkeys(names)))
+        return [
+            Moment(f, videos[name], float(table.times[row, 0]), float(table.times[row, 1]))
+            for f, name, row in zip(found, names, rows, strict=True)
+            if name in videos  # else deleted this very moment
+        ]
+
+
+def _plan(kind: Kind, options: Options) -> Plan:
+    plan = plan_for(kind, options.match, options.space)
+    if not plan:
+        raise Refused("invalid_request", "Words live in the coarse space only; leave out space=fine.")
+    return plan
+
+
+def _found(ranking: Ranking, place: int, kind: Kind) -> Found:
+    value = float(ranking.scores[place])
+    curve = CONFIDENCE[kind]
+    confidence = 1 / (1 + math.exp(min(50.0, -(value - curve.middle) / curve.width)))
+    return Found(int(ranking.ids[place]), round(value, 4), round(confidence, 4), ranking.evidence(place))
+
+
+def _write_cursor(offset: int, identity: str) -> str:
+    return base64.urlsafe_b64encode(f"{offset}:{identity}".encode()).decode().rstrip("=")
+
+
+def _read_cursor(cursor: str | None, identity: str) -> int:
+    """The place at which the page begins. Raises Refused(bad_cursor) for a cursor of another search."""
+    if cursor is None:
+        return 0
+    try:
+        said = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
+        offset, _, of = said.partition(":")
+        if of == identity and 0 < int(offset) < DEEPEST:
+            return int(offset)
+    except (ValueError, binascii.Error):
+        pass
+    raise Refused(
+        "bad_cursor", "The cursor belongs to another search: repeat the same query and parameters, or leave it out."
+    )
+
+
+def _since(started: float) -> float:
+    return (time.perf_counter() - started) * 1000
+
+
+def options_of(values: dict[str, Any]) -> Options:
+    """From plain values, as the HTTP parameters carry them."""
+    videos = VideoFilter(
+        tags=tuple(values.pop("tag", ())),
+        video_ids=tuple(values.pop("video_id", ())),
+        **{
+            name: values.pop(name, None)
+            for name in ("has_sound", "min_duration_s", "max_duration_s", "added_after", "added_before")
+        },
+    )
+    return Options(videos=videos, **values)
