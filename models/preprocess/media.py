@@ -104,6 +104,12 @@ def read_frames(path: str | Path, step_s: float, height: int, width: int, thread
 
     Memory stays that of one decoded frame, whatever the film's length. Stops at the end, or where decoding breaks.
     """
+    for frame in frames_on_grid(path, step_s, threads):
+        yield resize_cover(frame, height, width)
+
+
+def frames_on_grid(path: str | Path, step_s: float, threads: int = 1) -> Iterator[av.VideoFrame]:
+    """As `read_frames`, but the decoded frames as they are: the same object as often as it is still on show."""
     with closing(_open(Path(path))) as container:
         stream = _video_stream(container)
         if stream is None:
@@ -119,12 +125,12 @@ def read_frames(path: str | Path, step_s: float, height: int, width: int, thread
                 start = t
             t -= start
             while shown is not None and step * step_s < t - 1e-6:
-                yield resize_cover(shown, height, width)
+                yield shown
                 step += 1
             shown = frame
             end = t + start + _frame_seconds(frame, stream)
         while shown is not None and start is not None and step * step_s < end - start - 1e-6:
-            yield resize_cover(shown, height, width)
+            yield shown
             step += 1
 
 
