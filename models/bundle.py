@@ -47,6 +47,7 @@ class Bundle:
     backbones: dict[str, str]
     dims: dict[str, int]
     inputs: InputSpec
+    network: dict[str, Any]  # sizes of the PyTorch network, for those who train on from here
     licence: str
     provenance: dict[str, Any]
     metrics: dict[str, Any]
@@ -87,7 +88,7 @@ def load_bundle(path: str | Path) -> Bundle:
             path=path,
             fingerprint=hashlib.sha256(raw).hexdigest(),
             inputs=InputSpec(**data["inputs"]),
-            **{k: data[k] for k in ("name", "graph", "backbones", "dims", "licence", "provenance", "metrics", "files")},
+            **{k: data[k] for k in ("name", "graph", "backbones", "dims", "network", "licence", "provenance", "metrics", "files")},
         )
     except (KeyError, TypeError) as error:
         raise BundleError(f"{manifest}: missing or unexpected field: {error}") from None
@@ -112,6 +113,7 @@ def write_manifest(
     backbones: dict[str, str],
     dims: dict[str, int],
     inputs: InputSpec,
+    network: dict[str, Any],
     licence: str,
     provenance: dict[str, Any],
     metrics: dict[str, Any],
@@ -125,6 +127,7 @@ def write_manifest(
         "backbones": backbones,
         "dims": dims,
         "inputs": asdict(inputs),
+        "network": network,
         "licence": licence,
         "provenance": provenance,
         "metrics": metrics,

@@ -73,7 +73,7 @@ def load_config(path: Path) -> TrainConfig:
         raise ConfigError(f"there is no configuration file {path}") from None
     except yaml.YAMLError as error:
         raise ConfigError(f"{path} is not valid YAML: {error}") from None
-    config: TrainConfig = _build(TrainConfig, data, "")
+    config: TrainConfig = build_config(TrainConfig, data)
     if config.inputs.sample_rate != config.network.log_mel.sample_rate:
         raise ConfigError("inputs.sample_rate and network.log_mel.sample_rate differ")
     return config
@@ -84,7 +84,8 @@ def config_dict(config: TrainConfig) -> dict[str, Any]:
     return asdict(config)
 
 
-def _build(cls: Any, data: Any, where: str) -> Any:
+def build_config(cls: Any, data: Any, where: str = "") -> Any:
+    """A (nested) dataclass from plain values. Raises ConfigError naming the key that is wrong."""
     if not isinstance(data, dict):
         raise ConfigError(f"{where or 'the file'} must be a mapping, not {data!r}")
     hints = get_type_hints(cls)
@@ -100,7 +101,7 @@ def _build(cls: Any, data: Any, where: str) -> Any:
             continue
         kind, value = hints[name], data[name]
         if is_dataclass(kind):
-            value = _build(kind, value, f"{where}{name}.")
+            value = build_config(kind, value, f"{where}{name}.")
         elif kind == tuple[int, ...]:
             value = tuple(value)
         elif kind is float and isinstance(value, int):

@@ -2,6 +2,7 @@
 
 import shutil
 import tempfile
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,14 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from models.bundle import ENCODERS, VOCABULARY, Bundle, InputSpec, write_manifest
+from models.bundle import ENCODERS, VOCABULARY, Bundle, InputSpec, load_bundle, write_manifest
 from models.networks.deflation import DeflatedMMV
 from models.networks.mmv import MMV
 from models.training.data.word_vectors import WordTable
 
 OPSET = 20
+LICENCE = "Apache-2.0; trained on footage rendered from Freedoom (BSD-3-Clause); word vectors from all-MiniLM-L6-v2 (Apache-2.0)"
+FP16_MIN = 1024  # smaller arrays stay float32
 OUTPUTS = ["fine", "coarse", "representation"]
 
 
@@ -125,6 +128,7 @@ def export_bundle(
                 "audio_representation": network.audio.dim,
             },
             inputs=inputs,
+            network=asdict(network.config),
             licence=licence,
             provenance=provenance,
             metrics=metrics,
@@ -135,8 +139,6 @@ def export_bundle(
         work.rename(out)
     finally:
         shutil.rmtree(work, ignore_errors=True)
-    from models.bundle import load_bundle
-
     return load_bundle(out)
 
 
@@ -173,6 +175,7 @@ def _export(modality: str, module: nn.Module, inputs: InputSpec, path: Path) -> 
         output_names=["coarse"] if modality == "text" else OUTPUTS,
         dynamic_shapes=(shape,),
         verbose=False,
+        optimize=False,  # keep every weight under its own name (models.training.restore reads them back); ORT fuses at load
     )
     assert program is not None
     model = program.model_proto
@@ -193,18 +196,15 @@ def round_to_fp16(module: nn.Module) -> None:
                 parameter.copy_(parameter.half().float())
 
 
-FP16_MIN = 1024
-
-
 def store_weights_in_fp16(model: onnx.ModelProto) -> None:
-    """Keep large float32 weights as fp16 with a Cast behind them: half the file, the arithmetic stays float32."""
+    """Keep large float32 weights that fp16 holds exactly as fp16 with a Cast behind them: half the file, same arithmetic."""
     graph = model.graph
     casts = []
     for initializer in graph.initializer:
         if initializer.data_type != TensorProto.FLOAT:
             continue
         array = numpy_helper.to_array(initializer)
-        if array.size < FP16_MIN:
+        if array.size < FP16_MIN or not np.array_equal(array, array.astype(np.float16).astype(np.float32)):
             continue
         original = initializer.name
         initializer.CopyFrom(numpy_helper.from_array(array.astype(np.float16), original + "_fp16"))

@@ -46,8 +46,8 @@ def build_word_table(count: int, extra: Iterable[str] = (), progress: Callable[[
     frequent = [w for w in top_n_list("en", 2 * count) if w.isalnum() and w.isascii()]
     words = list(dict.fromkeys([*extra, *frequent]))[: count + len(set(extra))]
     vectors = _reduce(_minilm(words, progress), DIM)
-    scales = np.abs(vectors).max(axis=1, keepdims=True) / 127
-    codes = np.round(vectors / scales).astype(np.int8)
+    scales = (np.abs(vectors).max(axis=1, keepdims=True) / 127).astype(np.float16).astype(np.float32)  # stored as fp16
+    codes = np.clip(np.round(vectors / scales), -127, 127).astype(np.int8)
     zeros = np.zeros((len(SPECIAL), DIM), np.int8)
     return WordTable(
         [*SPECIAL, *words],

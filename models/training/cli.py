@@ -1,0 +1,164 @@
+"""Training commands of `mmv-search`. Torch is imported only inside the commands that need it."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+console = Console(stderr=True)
+
+
+def register(app: typer.Typer, bundle_app: typer.Typer) -> None:
+    """Add the training commands to the command line."""
+    from models.training.data.footage.cli import footage
+
+    app.command()(footage)
+    app.command()(train)
+    app.command()(deflate)
+    app.command()(export)
+    app.command()(evaluate)
+    bundle_app.command("verify")(verify)
+
+
+def train(
+    config: Annotated[Path, typer.Argument(help="A training configuration, such as models/training/configs/freedoom-fac-small.yaml.")],
+    data: Annotated[Path, typer.Option(help="Folder with manifest.jsonl and clips, as `mmv-search footage` makes it.")],
+    out: Annotated[Path, typer.Option(help="Folder for the run: checkpoints, log, word table.")],
+    validation: Annotated[Path | None, typer.Option(help="Held-out folder to evaluate on during training.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint in --out.")] = False,
+) -> None:
+    """Train an MMV network without labels."""
+    with _clear_errors():
+        from models.training.config import load_config
+        from models.training.trainer import train as run_training
+
+        loaded = load_config(config)
+        _require_manifest(data, validation)
+        run_training(loaded, data, out, validation=validation, resume=resume, console=console)
+        console.print(f"trained: {out}. Next: mmv-search deflate {out} --data {data}")
+
+
+def deflate(
+    run: Annotated[Path, typer.Argument(help="The folder of a training run.")],
+    data: Annotated[Path, typer.Option(help="Folder with manifest.jsonl; only single frames of its clips are used.")],
+) -> None:
+    """Make the image network: train the deflated network's batch-norm scales and offsets on unlabelled frames."""
+    with _clear_errors():
+        from models.training.data.cache import open_cache
+        from models.training.deflate import deflate as run_deflation
+        from models.training.deflate import make_batches
+        from models.training.trainer import load_run
+
+        _require_manifest(data)
+        loaded = load_run(run)
+        cache = open_cache(data, loaded.config.inputs, loaded.config.augment.margin)
+        _, found = run_deflation(loaded, cache, make_batches(loaded, cache), console)
+        console.print(f"cosine to the static clip: naive {found.naive:.3f}, trained {found.trained:.3f}, inflated input 1")
+
+
+def export(
+    run: Annotated[Path, typer.Argument(help="The folder of a deflated training run.")],
+    out: Annotated[Path, typer.Option(help="Folder of the bundle to write; an existing one is replaced.")],
+    evaluation: Annotated[Path | None, typer.Option(help="A metrics.json that `evaluate` wrote, to record in the bundle.")] = None,
+) -> None:
+    """Export a trained and deflated network to a bundle of ONNX encoders, and check them against PyTorch."""
+    with _clear_errors():
+        from models.training.deflate import load_deflated
+        from models.training.export import LICENCE, export_bundle
+        from models.training.trainer import load_run, provenance
+
+        loaded = load_run(run)
+        deflated, agreement = load_deflated(loaded)
+        metrics = {"deflation_cosine": {"naive": agreement.naive, "trained": agreement.trained}}
+        if evaluation:
+            metrics.update(json.loads(evaluation.read_text()))
+        bundle = export_bundle(
+            loaded.network,
+            deflated,
+            loaded.table,
+            loaded.config.inputs,
+            out,
+            name=loaded.config.name,
+            licence=LICENCE,
+            provenance=provenance(loaded),
+            metrics=metrics,
+        )
+        verify(bundle.path)
+
+
+def verify(path: Annotated[Path, typer.Argument(help="The bundle's folder.")]) -> None:
+    """Check a bundle: its files' checksums, and its ONNX encoders against PyTorch on random inputs."""
+    with _clear_errors():
+        from models.bundle import load_bundle
+        from models.training.verify import TOLERANCE, compare
+
+        bundle = load_bundle(path)
+        differences = list(compare(bundle))
+        for modality in bundle.modalities:
+            mine = [d for d in differences if d.modality == modality]
+            worst = max(mine, key=lambda d: d.max_abs)
+            console.print(
+                f"{modality}: {len(mine)} comparisons with PyTorch, largest difference {worst.max_abs:.1e} "
+                f"({worst.output}, batch {worst.batch}, length {worst.length})"
+            )
+        bad = [d for d in differences if not d.ok]
+        if bad:
+            raise typer.Exit(_fail(f"{len(bad)} of {len(differences)} comparisons differ by more than {TOLERANCE:g}"))
+        console.print(f"{bundle.name}: intact, and equal to PyTorch within {TOLERANCE:g}")
+
+
+def evaluate(
+    bundle: Annotated[Path, typer.Argument(help="The bundle's folder.")],
+    data: Annotated[Path, typer.Option(help="Held-out folder with manifest.jsonl, as `mmv-search footage` makes it.")],
+    out: Annotated[Path | None, typer.Option(help="Write metrics to OUT.json and a readable page to OUT.md.")] = None,
+    items: Annotated[int, typer.Option(help="How many clips are ranked against each other in item retrieval.")] = 300,
+) -> None:
+    """Held-out retrieval of a bundle in every direction, beside chance."""
+    with _clear_errors():
+        from models.bundle import load_bundle
+        from models.runtime import Encoders
+        from models.training.evaluation.footage_retrieval import evaluate as run_evaluation
+        from models.training.evaluation.footage_retrieval import report
+        from models.training.progress import progress_bar
+
+        _require_manifest(data)
+        loaded = load_bundle(bundle)
+        with progress_bar(console) as bar:
+            task = bar.add_task("embedding clips")
+            metrics = run_evaluation(
+                Encoders(loaded), data, items, lambda n, of: bar.update(task, completed=n, total=of)
+            )
+        page = report(metrics, f"mmv-search evaluate BUNDLE --data DATA --items {items}")
+        Console().print(page, markup=False, highlight=False, soft_wrap=True)
+        if out:
+            out.with_suffix(".json").write_text(json.dumps(metrics, indent=1) + "\n")
+            out.with_suffix(".md").write_text(f"# {loaded.name}: retrieval on held-out footage\n\n{page}")
+
+
+class _clear_errors:
+    """Bad input ends a command with one line and exit status 1, not with a traceback."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
+        if isinstance(error, ImportError):
+            raise typer.Exit(_fail(f"{error.name} is not installed; training needs: pip install 'mmv-search[train]'"))
+        if isinstance(error, KeyboardInterrupt):
+            raise typer.Exit(_fail("interrupted; run the same command with --resume to go on"))
+        expected = ("BundleError", "ConfigError", "TrainingError", "ManifestError", "MediaError", "FileNotFoundError", "ValueError")
+        if error is not None and type(error).__name__ in expected:
+            raise typer.Exit(_fail(str(error)))
+
+
+def _require_manifest(*folders: Path | None) -> None:
+    for folder in folders:
+        if folder is not None and not (folder / "manifest.jsonl").is_file():
+            raise FileNotFoundError(f"{folder} has no manifest.jsonl; make clips with: mmv-search footage --out {folder}")
+
+
+def _fail(message: str) -> int:
+    console.print(f"[red]error:[/red] {message}", highlight=False)
+    return 1

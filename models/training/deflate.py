@@ -1,0 +1,95 @@
+"""Training the deflated network (section 3.2 of the paper): batch-norm scales and offsets, on unlabelled frames."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from rich.console import Console
+from torch import Tensor
+from torch.nn import functional as F
+
+from models.networks.deflation import DeflatedMMV, static_clip
+from models.preprocess.text import Tokenizer
+from models.training.config import TrainConfig
+from models.training.data.batches import Batches, centre_crop
+from models.training.data.cache import ClipCache
+from models.training.progress import progress_bar
+from models.training.trainer import Run
+
+CHECKPOINT = "deflated.pt"
+SPACES = ("representation", "fine", "coarse")
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Mean cosine, in the fine space, to the video network's embedding of the static clip (input inflation = 1)."""
+
+    naive: float
+    trained: float
+
+
+def deflate(run: Run, cache: ClipCache, batches: Batches, console: Console) -> tuple[DeflatedMMV, Agreement]:
+    """Train gamma and beta so that an image gives what the video network gives for its static clip (L1 distance)."""
+    config = run.config
+    torch.set_num_threads(config.optim.threads)
+    run.network.eval()
+    deflated = DeflatedMMV(run.network)
+    probe = _frames(cache, config, np.random.default_rng([config.seed, 1]), 256)
+    naive = agreement(run, deflated, probe)
+    optimiser = torch.optim.Adam(deflated.trainable(), lr=config.deflate.learning_rate)
+    with progress_bar(console) as bar:
+        task = bar.add_task("deflating", total=config.deflate.steps)
+        for step in range(config.deflate.steps):
+            images = _augmented(batches, step, config)
+            with torch.no_grad():
+                wanted = run.network.encode_video(static_clip(images, config.inputs.frames))
+            got = deflated(images)
+            # Each space weighs the same, whatever its scale.
+            loss = torch.stack([F.l1_loss(got[s], wanted[s]) / wanted[s].abs().mean() for s in SPACES]).mean()
+            for group in optimiser.param_groups:
+                group["lr"] = config.deflate.learning_rate * 0.5 * (1 + np.cos(np.pi * step / config.deflate.steps))
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            bar.update(task, completed=step + 1, description=f"deflating, L1 {loss.item():.3f}")
+    found = Agreement(naive, agreement(run, deflated, probe))
+    save_deflated(deflated, found, run.folder)
+    return deflated, found
+
+
+@torch.no_grad()
+def agreement(run: Run, deflated: DeflatedMMV, images: Tensor) -> float:
+    """Mean cosine between the deflated image embedding and the static clip's, in the fine space."""
+    static = run.network.encode_video(static_clip(images, run.config.inputs.frames))["fine"]
+    return float(F.cosine_similarity(deflated(images)["fine"], static).mean())
+
+
+def save_deflated(deflated: DeflatedMMV, found: Agreement, folder: Path) -> None:
+    torch.save(deflated.video.state_dict(), folder / CHECKPOINT)
+    (folder / "deflation.json").write_text(json.dumps({"naive": found.naive, "trained": found.trained}))
+
+
+def load_deflated(run: Run) -> tuple[DeflatedMMV, Agreement]:
+    """The deflated network of a run. Raises FileNotFoundError before `deflate` was run."""
+    deflated = DeflatedMMV(run.network)
+    deflated.video.load_state_dict(torch.load(run.folder / CHECKPOINT, weights_only=True))
+    return deflated, Agreement(**json.loads((run.folder / "deflation.json").read_text()))
+
+
+def make_batches(run: Run, cache: ClipCache) -> Batches:
+    """The stream of training batches, of which deflation uses one frame a clip."""
+    tokenizer = Tokenizer(run.table.words, run.config.inputs.words)
+    return Batches(cache, run.config.inputs, tokenizer, run.config.augment, run.config.deflate.batch, run.config.seed + 1)
+
+
+def _augmented(batches: Batches, step: int, config: TrainConfig) -> Tensor:
+    """One frame of each clip of a training batch, float [B, H, W, 3]."""
+    return batches(step).frames[:, step % config.inputs.frames]
+
+
+def _frames(cache: ClipCache, config: TrainConfig, rng: np.random.Generator, count: int) -> Tensor:
+    rows = rng.choice(len(cache.clips), min(count, len(cache.clips)), replace=False)
+    picks = rng.integers(0, cache.frames.shape[1], len(rows))
+    return torch.from_numpy(np.ascontiguousarray(centre_crop(cache.frames[rows, picks], config.inputs))).float() / 255

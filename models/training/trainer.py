@@ -1,0 +1,288 @@
+"""The training loop: one process, checkpoints that resume, a live view, a JSONL log."""
+
+import json
+import math
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import yaml
+from rich.console import Console
+from torch import Tensor
+
+from models.networks.mmv import MMV
+from models.preprocess.text import Tokenizer
+from models.training.config import TrainConfig, config_dict, load_config
+from models.training.data.batches import Batch, Batches, centre_crop
+from models.training.data.cache import PER_STEP, ClipCache, open_cache
+from models.training.data.word_vectors import WordTable, build_word_table
+from models.training.evaluation.metrics import retrieval
+from models.training.losses import mil_nce, nce
+from models.training.progress import progress_bar
+
+CHECKPOINT = "checkpoint.pt"
+
+
+class TrainingError(Exception):
+    """Training cannot go on; the message says why and what is left to resume from."""
+
+
+@dataclass
+class Run:
+    """A training run's folder and what is needed to go on with it."""
+
+    folder: Path
+    config: TrainConfig
+    table: WordTable
+    network: MMV
+    data_fingerprint: str
+    metrics: dict[str, Any]
+    step: int
+
+
+def train(config: TrainConfig, data: Path, folder: Path, *, validation: Path | None, resume: bool, console: Console) -> Run:
+    """Train on `data` (a folder with manifest.jsonl) into `folder`; with `resume`, go on from its last checkpoint.
+
+    Interrupting leaves a checkpoint. Raises TrainingError on a non-finite loss, or when the folder has another run.
+    """
+    torch.set_num_threads(config.optim.threads)
+    torch.manual_seed(config.seed)
+    folder.mkdir(parents=True, exist_ok=True)
+    checkpoint = folder / CHECKPOINT
+    if checkpoint.exists() and not resume:
+        raise TrainingError(f"{folder} already holds a run; pass --resume to go on with it, or choose another --out")
+    table = word_table(folder, config, console)
+    with progress_bar(console) as bar:
+        task = bar.add_task("decoding clips")
+        cache = open_cache(
+            data, config.inputs, config.augment.margin, progress=lambda n, of: bar.update(task, completed=n, total=of)
+        )
+        held_out = open_cache(validation, config.inputs, config.augment.margin) if validation else None
+    network = MMV(config.network, torch.from_numpy(table.vectors()))
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimiser = torch.optim.Adam([p for p in network.parameters() if p.requires_grad], lr=config.optim.learning_rate)
+    step = _restore(checkpoint, network, optimiser, config, cache.fingerprint) if checkpoint.exists() else 0
+    run = Run(folder, config, table, network, cache.fingerprint, {}, step)
+    tokenizer = Tokenizer(table.words, config.inputs.words)
+    batches = Batches(cache, config.inputs, tokenizer, config.augment, config.optim.batch, config.seed)
+    try:
+        _loop(run, batches, optimiser, held_out, tokenizer, console)
+    finally:
+        _save(checkpoint, run, optimiser)
+    run.network.graph.audio_scale.fill_(measure_audio_scale(network, cache, config))
+    _save(checkpoint, run, optimiser)
+    return run
+
+
+def load_run(folder: Path) -> Run:
+    """A run as its last checkpoint left it, for deflation and export."""
+    config = load_config(folder / "config.yaml")
+    table = WordTable.load(folder / "words.npz")
+    network = MMV(config.network, torch.from_numpy(table.vectors()))
+    state = torch.load(folder / CHECKPOINT, weights_only=True)
+    network.load_state_dict(state["network"], strict=False)
+    network.eval()
+    return Run(folder, config, table, network, state["data"], {}, state["step"])
+
+
+def learning_rate(step: int, config: TrainConfig) -> float:
+    """Linear warm-up, then half-cosine decay to zero."""
+    o = config.optim
+    if step < o.warmup_steps:
+        return o.learning_rate * (step + 1) / o.warmup_steps
+    done = (step - o.warmup_steps) / max(1, o.steps - o.warmup_steps)
+    return o.learning_rate * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
+
+
+def losses(network: MMV, batch: Batch, config: TrainConfig) -> dict[str, Tensor]:
+    """The loss and its parts. Text goes through the network once per candidate; sound never enters the coarse space."""
+    with torch.autocast("cpu", torch.bfloat16, enabled=config.optim.bf16):
+        video = network.encode_video(batch.frames)
+        with torch.autocast("cpu", enabled=False), torch.no_grad():
+            log_mel = network.log_mel(batch.sound)
+        audio_fine = network.graph.audio_fine(network.audio(log_mel))
+    b, k, n = batch.ids.shape
+    text = network.encode_text(batch.ids.reshape(b * k, n))["coarse"].reshape(b, k, -1)
+    parts = {
+        "audio": nce(video["fine"].float(), audio_fine.float(), batch.has_sound),
+        "text": mil_nce(video["coarse"].float(), text, batch.has_text),
+    }
+    return {"loss": config.optim.weight_audio * parts["audio"] + config.optim.weight_text * parts["text"], **parts}
+
+
+def word_table(folder: Path, config: TrainConfig, console: Console) -> WordTable:
+    """The run's word table, built on first use."""
+    path = folder / "words.npz"
+    if not path.exists():
+        from models.training.data.footage.vocabulary import narration_words
+
+        console.print("making the word table")
+        table = build_word_table(config.words, narration_words())
+        table.save(folder / "words.tmp.npz")
+        (folder / "words.tmp.npz").rename(path)
+    return WordTable.load(path)
+
+
+@torch.no_grad()
+def measure_audio_scale(network: MMV, cache: ClipCache, config: TrainConfig, clips: int = 512) -> float:
+    """Mean norm of vision's fine embedding over that of sound's: the shared head to the coarse space expects vision's."""
+    network.eval()
+    video, audio, _ = embed_cache(network, cache, config, clips)
+    heard = torch.tensor([c.has_audio for c in cache.clips[: len(audio["fine"])]])
+    return float(video["fine"].norm(dim=1).mean() / audio["fine"][heard].norm(dim=1).mean() * network.graph.audio_scale)
+
+
+@torch.no_grad()
+def embed_cache(
+    network: MMV, cache: ClipCache, config: TrainConfig, clips: int | None = None, batch: int = 64
+) -> tuple[dict[str, Tensor], dict[str, Tensor], list[int]]:
+    """Vision and sound embeddings of the first clips' middle windows, and the row of each."""
+    spec = config.inputs
+    rows = list(range(len(cache.clips)))[:clips]
+    first = (cache.frames.shape[1] - spec.frames * PER_STEP) // 2
+    length = round(spec.window_s * spec.sample_rate)
+    begin = min(round(first / PER_STEP * spec.step_s * spec.sample_rate), cache.sound.shape[1] - length)
+    videos, sounds = [], []
+    for i in range(0, len(rows), batch):
+        chosen = rows[i : i + batch]
+        frames = cache.frames[chosen, first : first + spec.frames * PER_STEP : PER_STEP]
+        videos.append(network.encode_video(torch.from_numpy(np.ascontiguousarray(centre_crop(frames, spec))).float() / 255))
+        waveform = torch.from_numpy(cache.sound[chosen, begin : begin + length].astype(np.float32) / 32768)
+        sounds.append(network.encode_audio(network.log_mel(waveform)))
+    return _concat(videos), _concat(sounds), rows
+
+
+def _loop(
+    run: Run, batches: Batches, optimiser: torch.optim.Adam, held_out: ClipCache | None, tokenizer: Tokenizer, console: Console
+) -> None:
+    config, network = run.config, run.network
+    (run.folder / "config.yaml").write_text(_yaml(config))
+    parameters = [p for p in network.parameters() if p.requires_grad]
+    with progress_bar(console) as bar, (run.folder / "log.jsonl").open("a") as log:
+        task = bar.add_task("training", total=config.optim.steps, completed=run.step)
+        started, first = time.monotonic(), run.step
+        for batch in _prefetch(batches, run.step, config.optim.steps):
+            network.train()
+            rate = learning_rate(run.step, config)
+            for group in optimiser.param_groups:
+                group["lr"] = rate
+            parts = losses(network, batch, config)
+            if not torch.isfinite(parts["loss"]):
+                raise TrainingError(
+                    f"the loss is {parts['loss'].item()} at step {run.step}; the weights before it are in {run.folder / CHECKPOINT}. "
+                    "Lower optim.learning_rate and start again."
+                )
+            optimiser.zero_grad(set_to_none=True)
+            parts["loss"].backward()
+            torch.nn.utils.clip_grad_norm_(parameters, config.optim.gradient_clip)
+            optimiser.step()
+            run.step += 1
+            speed = (run.step - first) * config.optim.batch / (time.monotonic() - started)
+            shown = " ".join(f"{k} {v.item():.2f}" for k, v in parts.items())
+            bar.update(task, completed=run.step, description=f"{shown} lr {rate:.1e} {speed:.0f} clips/s")
+            if run.step % 20 == 0:
+                row = {k: round(v.item(), 4) for k, v in parts.items()}
+                log.write(json.dumps({"step": run.step, **row, "lr": rate, "clips_per_s": round(speed, 1)}) + "\n")
+                log.flush()
+            if held_out and (run.step % config.evaluate_every == 0 or run.step == config.optim.steps):
+                found = quick_evaluation(run, held_out, tokenizer)
+                log.write(json.dumps({"step": run.step, "validation": found}) + "\n")
+                console.print(f"step {run.step}: " + ", ".join(f"{k} {v:.2f}" for k, v in found.items()))
+            if run.step % config.checkpoint_every == 0:
+                _save(run.folder / CHECKPOINT, run, optimiser)
+
+
+@torch.no_grad()
+def quick_evaluation(run: Run, cache: ClipCache, tokenizer: Tokenizer) -> dict[str, float]:
+    """R@10 among the held-out clips, with the PyTorch network: text->video, audio->video."""
+    run.network.eval()
+    video, audio, rows = embed_cache(run.network, cache, run.config)
+    heard = [r for r in rows if cache.clips[r].has_audio]
+    told = [r for r in rows if cache.clips[r].narrations]
+    middle = [min(cache.clips[r].narrations, key=lambda n: abs((n.start_s + n.end_s) / 2 - 2.0)).text for r in told]
+    text = run.network.encode_text(torch.from_numpy(tokenizer(middle)))["coarse"]
+    by_text = _cosines(text, video["coarse"])
+    by_sound = _cosines(audio["fine"][heard], video["fine"])
+    return {
+        "text->video R@10": retrieval(by_text, np.array(told)).recall["R@10"],
+        "audio->video R@10": retrieval(by_sound, np.array(heard)).recall["R@10"],
+        "chance": 10 / len(rows),
+    }
+
+
+def _cosines(a: Tensor, b: Tensor) -> np.ndarray:
+    normal = torch.nn.functional.normalize
+    return (normal(a, dim=1) @ normal(b, dim=1).T).numpy()
+
+
+def _concat(parts: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+    return {k: torch.cat([p[k] for p in parts]).float() for k in parts[0]}
+
+
+def _prefetch(batches: Batches, first: int, last: int) -> Iterator[Batch]:
+    """Batches first..last-1, the next one made while the current one is used."""
+    with ThreadPoolExecutor(1) as pool:
+        upcoming = pool.submit(batches, first)
+        for step in range(first, last):
+            batch = upcoming.result()
+            if step + 1 < last:
+                upcoming = pool.submit(batches, step + 1)
+            yield batch
+
+
+def _save(path: Path, run: Run, optimiser: torch.optim.Adam) -> None:
+    state = {
+        # The frozen word table is in words.npz already.
+        "network": {k: v for k, v in run.network.state_dict().items() if not k.startswith("text.embed.")},
+        "optimiser": optimiser.state_dict(),
+        "step": run.step,
+        "config": json.dumps(config_dict(run.config), sort_keys=True),
+        "data": run.data_fingerprint,
+    }
+    temporary = path.with_suffix(".tmp")
+    torch.save(state, temporary)
+    os.replace(temporary, path)
+
+
+def _restore(path: Path, network: MMV, optimiser: torch.optim.Adam, config: TrainConfig, data: str) -> int:
+    state = torch.load(path, weights_only=True)
+    if state["config"] != json.dumps(config_dict(config), sort_keys=True):
+        raise TrainingError(f"{path} was made with another configuration; choose another --out")
+    if state["data"] != data:
+        raise TrainingError(f"{path} was made with other data; choose another --out")
+    network.load_state_dict(state["network"], strict=False)
+    optimiser.load_state_dict(state["optimiser"])
+    return int(state["step"])
+
+
+def _yaml(config: TrainConfig) -> str:
+    return yaml.safe_dump(json.loads(json.dumps(config_dict(config))), sort_keys=False)
+
+
+def git_revision() -> str:
+    """The commit that is checked out, with "+changes" when the tree differs from it; "unknown" outside a checkout."""
+    root = Path(__file__).parent
+    try:
+        head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, check=True).stdout.strip()
+        dirty = subprocess.run(["git", "status", "--porcelain", "-uno"], cwd=root, capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return head + ("+changes" if dirty.strip() else "")
+
+
+def provenance(run: Run) -> dict[str, Any]:
+    """What the bundle records about where its weights come from."""
+    return {
+        "config": json.loads(json.dumps(config_dict(run.config))),
+        "git_revision": git_revision(),
+        "training_data": {"kind": "Freedoom footage, see `mmv-search footage`", "fingerprint": run.data_fingerprint},
+        "steps": run.step,
+        "torch": torch.__version__,
+    }
