@@ -2,7 +2,7 @@
 
 On loopback, reader and editor calls need no key, and the browser's Host and Origin are checked instead: a page of
 another site can make a visitor's browser send requests to 127.0.0.1 (cross-site posts), and can point its own name at
-127.0.0.1 (DNS rebinding). On any other address every call but the probes needs the admin token, and admin calls always do.
+127.0.0.1 (DNS rebinding). On any other address every call but the probes needs the admin token; admin calls always do.
 """
 
 import hmac
@@ -44,7 +44,7 @@ def authorize(method: str, path: str, headers: Headers, *, host: str, token: str
         where = "Admin calls need" if admin else "This service is open to the network, so every call needs"
         raise Refused(
             "unauthorized",
-            f"{where} the header 'Authorization: Bearer TOKEN'; the token is in the file admin-token of the service's home.",
+            f"{where} the header 'Authorization: Bearer TOKEN', as in the file admin-token of the service's home.",
             headers=CHALLENGE,
         )
     if is_loopback(host):

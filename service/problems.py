@@ -4,6 +4,7 @@
 right.
 """
 
+import errno
 import logging
 from collections.abc import Iterable
 from http import HTTPStatus
@@ -18,6 +19,7 @@ from starlette.exceptions import HTTPException
 
 from models.preprocess.media import MediaError
 from models.preprocess.text import UnknownWords
+from service.catalogue.paging import BadCursor
 
 log = logging.getLogger(__name__)
 
@@ -65,6 +67,20 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     "storage_full": (507, "No space left for the file"),
     "internal_error": (500, "Something broke on the server"),
 }
+
+# Why a file is not taken, wherever one is sent.
+FILE_CODES = (
+    "empty_file",
+    "not_media",
+    "truncated_media",
+    "no_streams",
+    "media_too_long",
+    "media_too_large",
+    "upload_too_large",
+    "unsupported_media",
+    "decoder_crashed",
+    "decoder_timeout",
+)
 
 
 class Refused(Exception):
@@ -135,6 +151,16 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> JSONResponse:
         return http_problem(request, error)
+
+    @app.exception_handler(BadCursor)
+    async def cursor(request: Request, error: BadCursor) -> JSONResponse:
+        return response("bad_cursor", str(error))
+
+    @app.exception_handler(OSError)
+    async def disk(request: Request, error: OSError) -> JSONResponse:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise error
+        return response("storage_full", "The disk of the service is full, so the file was not kept.")
 
     @app.exception_handler(RedisError)
     async def redis(request: Request, error: RedisError) -> JSONResponse:

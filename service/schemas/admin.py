@@ -12,7 +12,7 @@ class IndexStatus(BaseModel):
     bundle: str
     segments: int
     vectors: dict[str, int] = Field(description="rows per channel.space, the live additions included")
-    live_additions: int = Field(description="segments added since the generation, searched exactly beside it")
+    live_additions: int = Field(description="rows added since the generation, searched exactly beside it")
     live_deletions: int = Field(description="segments of the generation that are masked")
     details: dict[str, Any] | None = Field(description="generation.json: index type, recall, sizes, build time")
 

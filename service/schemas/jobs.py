@@ -3,16 +3,13 @@
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 JobStatus = Literal["queued", "running", "done", "failed", "cancelled"]
-TERMINAL = ("done", "failed", "cancelled")
 
 
 class Job(BaseModel):
     """Work in the background: taking in a video, rebuilding the index."""
-
-    model_config = ConfigDict(from_attributes=True)
 
     id: str
     kind: str

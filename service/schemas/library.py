@@ -34,6 +34,7 @@ class VideoPage(BaseModel):
     """A page of the library, newest first."""
 
     videos: list[Video]
+    total: int = Field(description="videos in the whole library")
     next_cursor: str | None
 
 

@@ -1,9 +1,8 @@
 """Searches and their results."""
 
-from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 Match = Literal["visual", "sound", "both"]
 Space = Literal["auto", "fine", "coarse"]
@@ -29,10 +28,12 @@ class SearchParameters(BaseModel):
     has_sound: Annotated[bool | None, Field(description="only videos with (or without) sound")] = None
     min_duration_s: Annotated[float | None, Field(ge=0, description="only videos of at least this length")] = None
     max_duration_s: Annotated[float | None, Field(ge=0, description="only videos of at most this length")] = None
-    added_after: Annotated[datetime | None, Field(description="only videos added at or after this time (RFC 3339)")] = (
-        None
-    )
-    added_before: Annotated[datetime | None, Field(description="only videos added before this time (RFC 3339)")] = None
+    added_after: Annotated[
+        AwareDatetime | None, Field(description="only videos added at or after this time (RFC 3339)")
+    ] = None
+    added_before: Annotated[
+        AwareDatetime | None, Field(description="only videos added before this time (RFC 3339)")
+    ] = None
 
 
 class TextParameters(SearchParameters):
@@ -55,6 +56,8 @@ class Hit(BaseModel):
     video_id: str
     segment_id: int
     title: str
+    has_video: bool
+    has_audio: bool
     start_s: float
     end_s: float
     score: float = Field(description="standard deviations above the library's average for this query")

@@ -1,0 +1,73 @@
+"""The HTTP application: opens the parts of the service, mounts the routes."""
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+import anyio.to_thread
+from anyio import CapacityLimiter
+from fastapi import FastAPI
+
+from models.bundle import load_bundle
+from models.runtime import Encoders
+from service import problems
+from service.auth import AccessControl
+from service.catalogue import open_catalogue
+from service.jobs.queue import JobQueue
+from service.library_view import LibraryView
+from service.media import confined
+from service.media.store import MediaStore
+from service.media.thumbnails import Thumbnails
+from service.result_cache import ResultCache
+from service.routes import admin, health, jobs, library, search
+from service.search import Searcher
+from service.settings import Settings
+from service.state import State
+from service.ui.routes import mount_ui
+
+DESCRIPTION = "Search a library of films and sounds by words, a sound, a still or a clip."
+# Light work is mostly waiting for the disk.
+LIGHT_THREADS = 16
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The application. Its parts open when it starts: raises CatalogueError and BundleError then."""
+    settings.prepare_home()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        app.state.parts = parts = await anyio.to_thread.run_sync(open_parts, settings)
+        yield
+        parts.close()
+
+    app = FastAPI(title="mmv-search", version=version("mmv-search"), description=DESCRIPTION, lifespan=lifespan)
+    app.add_middleware(AccessControl, host=settings.host, token=settings.admin_token())
+    problems.install(app)
+    for module in (search, library, jobs, admin, health):
+        app.include_router(module.router)
+    mount_ui(app)
+    return app
+
+
+def open_parts(settings: Settings) -> State:
+    """Everything that the routes work with."""
+    bundle = load_bundle(settings.bundle_path())
+    encoders = Encoders(bundle)
+    encoders.warm()
+    confined.start()
+    catalogue = open_catalogue(settings)
+    view = LibraryView(catalogue, bundle.fingerprint, settings.index_dir)
+    cache = ResultCache(settings.redis_url) if settings.redis_url else None
+    return State(
+        settings=settings,
+        catalogue=catalogue,
+        store=MediaStore(settings.media_dir),
+        thumbnails=Thumbnails(settings.thumbnails_dir),
+        queue=JobQueue(settings.redis_url),
+        encoders=encoders,
+        library=view,
+        searcher=Searcher(catalogue, view, encoders, cache),
+        heavy=CapacityLimiter(max(2, os.cpu_count() or 2)),
+        light=CapacityLimiter(LIGHT_THREADS),
+    )

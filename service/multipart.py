@@ -1,0 +1,159 @@
+"""multipart/form-data, streamed: a film of gigabytes goes straight to its sink and never lies in memory or in /tmp."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from fastapi import Request
+from python_multipart import MultipartParser
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import parse_options_header
+from starlette.requests import ClientDisconnect
+
+from service.problems import Refused
+
+# A title, tags: more is no such form.
+MOST_FIELDS = 100
+LONGEST_FIELD = 16 * 1024
+
+FILE_PART = "file"
+
+Write = Callable[[bytes], Awaitable[None]]
+
+
+@dataclass
+class Form:
+    """What came beside the file. `filename` is None when there was no file part."""
+
+    filename: str | None = None
+    fields: dict[str, list[str]] = field(default_factory=dict)
+
+
+def form_schema(description: str, **fields: dict[str, Any]) -> dict[str, Any]:
+    """The OpenAPI entry of a route that reads such a form."""
+    file = {"type": "string", "contentMediaType": "application/octet-stream", "description": description}
+    schema = {"type": "object", "properties": {FILE_PART: file, **fields}, "required": [FILE_PART]}
+    return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}
+
+
+async def read_form(request: Request, write: Write) -> Form:
+    """Read a form, passing the bytes of its part `file` to `write` as they come.
+
+    Raises Refused: bad_request (not such a form, or cut off), missing_file, invalid_request; and what `write` raises.
+    """
+    kind, options = parse_options_header(request.headers.get("content-type"))
+    boundary = options.get(b"boundary")
+    if kind != b"multipart/form-data" or not boundary:
+        raise Refused("missing_file", 'Send the file as multipart/form-data in a part named "file".')
+    events = _Events()
+    form = Form()
+    try:
+        parser = MultipartParser(boundary, events.callbacks())
+        async for chunk in request.stream():
+            parser.write(chunk)
+            for name, is_file, data in events.take():
+                if is_file:
+                    form.filename = clean_filename(events.filename)
+                    await write(data)
+                else:
+                    form.fields.setdefault(name, []).append(_text(name, data))
+        parser.finalize()
+    except ClientDisconnect:
+        raise Refused("bad_request", "The connection ended before the file did.") from None
+    except FormParserError:
+        raise Refused("bad_request", "The multipart form is damaged or cut off.") from None
+    if not events.ended:
+        raise Refused("bad_request", "The multipart form is cut off: its last boundary is missing.")
+    if form.filename is None:
+        raise Refused("missing_file", 'The form has no part named "file" with a file in it.')
+    return form
+
+
+def clean_filename(name: str) -> str:
+    """What a client calls its file, without folders and control characters; at most 255 characters."""
+    base = name.replace("\\", "/").rsplit("/", 1)[-1]
+    return "".join(c for c in base if c.isprintable()).strip()[:255] or "unnamed"
+
+
+def _text(name: str, data: bytes) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        raise Refused("invalid_request", f"The form's field {name!r} is not UTF-8 text.") from None
+
+
+class _Events:
+    """Collects what the parser's callbacks report: pieces of the file, and whole fields."""
+
+    def __init__(self) -> None:
+        self.filename = ""
+        self.ended = False
+        self._header_name, self._header_value = b"", b""
+        self._part = ("", False)
+        self._files = self._fields = 0
+        self._value = bytearray()
+        self._out: list[tuple[str, bool, bytes]] = []
+
+    def callbacks(self) -> Any:
+        return {
+            "on_part_begin": self._begin,
+            "on_header_field": self._field,
+            "on_header_value": self._value_of_header,
+            "on_header_end": self._header,
+            "on_headers_finished": self._start,
+            "on_part_data": self._data,
+            "on_part_end": self._end,
+            "on_end": self._finish,
+        }
+
+    def take(self) -> list[tuple[str, bool, bytes]]:
+        """(part name, whether it is the file, bytes) since the last call."""
+        out, self._out = self._out, []
+        return out
+
+    def _begin(self) -> None:
+        self._part, self._value = ("", False), bytearray()
+
+    def _field(self, data: bytes, start: int, end: int) -> None:
+        self._header_name += data[start:end]
+
+    def _value_of_header(self, data: bytes, start: int, end: int) -> None:
+        self._header_value += data[start:end]
+
+    def _header(self) -> None:
+        if self._header_name.lower() == b"content-disposition":
+            _, options = parse_options_header(self._header_value)
+            name = options.get(b"name", b"").decode(errors="replace")
+            is_file = name == FILE_PART and b"filename" in options
+            self._part = (name, is_file)
+            if is_file:
+                self.filename = options[b"filename"].decode(errors="replace")
+        self._header_name, self._header_value = b"", b""
+
+    def _start(self) -> None:
+        name, is_file = self._part
+        self._files += is_file
+        self._fields += not is_file
+        if self._files > 1:
+            raise Refused("invalid_request", "Send one file at a time.")
+        if self._fields > MOST_FIELDS:
+            raise Refused("invalid_request", "The form has too many fields.")
+        if is_file:
+            self._out.append((name, True, b""))  # an empty file is a file
+
+    def _data(self, data: bytes, start: int, end: int) -> None:
+        name, is_file = self._part
+        if is_file:
+            self._out.append((name, True, data[start:end]))
+            return
+        self._value += data[start:end]
+        if len(self._value) > LONGEST_FIELD:
+            raise Refused("invalid_request", f"The form's field {name[:80]!r} is too long.")
+
+    def _end(self) -> None:
+        name, is_file = self._part
+        if not is_file:
+            self._out.append((name, False, bytes(self._value)))
+
+    def _finish(self) -> None:
+        self.ended = True

@@ -1,0 +1,78 @@
+"""The index and the models. Every call here needs the admin token (service/auth.py)."""
+
+from pathlib import Path
+
+from fastapi import APIRouter
+
+from models.bundle import MANIFEST, Bundle, BundleError, load_bundle, shipped_bundle_path
+from service import catalogue, problems
+from service.library_view import generation_details
+from service.routes.jobs import job_schema
+from service.schemas.admin import BundleInfo, BundleList, IndexStatus
+from service.schemas.jobs import Job
+from service.state import State, StateOf
+
+router = APIRouter(prefix="/v1/admin", tags=["admin"])
+
+
+@router.post("/index/rebuild", status_code=202, responses=problems.openapi("queue_unavailable"))
+async def rebuild_index(state: StateOf) -> Job:
+    """Build a new index generation, as a job; its result says what changed. One that waits already is not doubled."""
+    return job_schema(await state.read(_queue_rebuild, state))
+
+
+@router.get("/index", responses=problems.openapi())
+async def index_status(state: StateOf) -> IndexStatus:
+    """What is searched: the generation and the changes since."""
+    return await state.read(_index_status, state)
+
+
+@router.get("/bundles", responses=problems.openapi())
+async def list_bundles(state: StateOf) -> BundleList:
+    """The models at hand, the active one marked."""
+    return await state.read(_bundles, state.encoders.bundle)
+
+
+def _queue_rebuild(state: State) -> catalogue.Job:
+    state.queue.ping()  # a job that cannot be delivered is not made
+    job = state.catalogue.create_job("rebuild")
+    state.queue.enqueue(job.id)
+    return job
+
+
+def _index_status(state: State) -> IndexStatus:
+    view = state.library.current()
+    return IndexStatus(
+        generation=view.generation,
+        bundle=state.encoders.bundle.name,
+        segments=len(view.segments.ids),
+        vectors={str(key): rows for key, rows in view.index.counts.items()},
+        live_additions=view.index.delta_rows,
+        live_deletions=len(view.index.hidden),
+        details=generation_details(view.index.generation),
+    )
+
+
+def _bundles(active: Bundle) -> BundleList:
+    shipped = shipped_bundle_path().parent
+    folders = {path.parent for path in shipped.glob(f"*/{MANIFEST}")} | {active.path}
+    return BundleList(bundles=[_info(bundle, active) for bundle in map(_readable, sorted(folders)) if bundle])
+
+
+def _readable(path: Path) -> Bundle | None:
+    try:
+        return load_bundle(path)
+    except BundleError:
+        return None  # `mmv-search bundle verify` says why
+
+
+def _info(bundle: Bundle, active: Bundle) -> BundleInfo:
+    return BundleInfo(
+        name=bundle.name,
+        fingerprint=bundle.fingerprint,
+        active=bundle.fingerprint == active.fingerprint,
+        graph=bundle.graph,
+        modalities=list(bundle.modalities),
+        licence=bundle.licence,
+        metrics=bundle.metrics,
+    )

@@ -1,0 +1,38 @@
+"""The probes: `/healthz` says that the process lives, `/readyz` that it can answer searches."""
+
+from fastapi import APIRouter, Response
+from redis.exceptions import RedisError
+from sqlalchemy.exc import SQLAlchemyError
+
+from service.schemas.common import Health
+from service.state import State, StateOf
+
+router = APIRouter(tags=["health"])
+
+
+@router.get("/healthz")
+async def healthz() -> Health:
+    """The process is alive."""
+    return Health(status="ok")
+
+
+@router.get("/readyz", responses={503: {"model": Health, "description": "not able to search"}})
+async def readyz(state: StateOf, response: Response) -> Health:
+    """Whether searches can be answered. Without the queue they can, so it is reported and no more."""
+    checks = await state.read(_checks, state)
+    ready = checks["catalogue"] == "ok"
+    response.status_code = 200 if ready else 503
+    return Health(status="ok" if ready else "not ready", checks=checks)
+
+
+def _checks(state: State) -> dict[str, str]:
+    checks = {"catalogue": "ok", "queue": "ok", "bundle": state.encoders.bundle.name}
+    try:
+        checks["index"] = state.library.current().generation or "live"
+    except SQLAlchemyError as error:
+        checks["catalogue"] = type(error).__name__
+    try:
+        state.queue.ping()
+    except RedisError as error:
+        checks["queue"] = type(error).__name__
+    return checks

@@ -1,0 +1,236 @@
+"""The library: uploads, listing, changing, deleting, playing, pictures, and a video's timeline for a query."""
+
+import time
+from typing import Annotated
+from urllib.parse import quote
+
+from fastapi import APIRouter, Query, Request, Response
+from redis.exceptions import RedisError
+
+from service import catalogue, problems
+from service.catalogue import Job
+from service.media.confined import MediaLimits
+from service.media.upload import add_to_library, remove_from_library
+from service.media_types import media_type
+from service.multipart import Form, form_schema
+from service.problems import Refused, not_found
+from service.ranges import file_response
+from service.routes.uploads import Received, receive
+from service.schemas.library import Uploaded, Video, VideoChange, VideoPage, VideoStatus
+from service.schemas.search import Match, Timeline, TimelineMoment, TookMs
+from service.search import Options
+from service.state import State, StateOf
+
+router = APIRouter(prefix="/v1", tags=["library"])
+
+LONGEST_TITLE, LONGEST_TAG, MOST_TAGS = 300, 100, 50
+# An uploaded file is somebody's: shown, played, never run, and not for pages of other sites.
+FILE_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; sandbox",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+
+@router.post(
+    "/videos",
+    status_code=202,
+    responses={
+        **problems.openapi(
+            "bad_request", "missing_file", "invalid_request", "queue_unavailable", "storage_full", *problems.FILE_CODES
+        ),
+        200: {"model": Uploaded, "description": "the same bytes are in the library already"},
+    },
+    openapi_extra=form_schema(
+        "a film or a sound, in any container and codec that ffmpeg reads",
+        title={"type": "string", "maxLength": LONGEST_TITLE, "description": "the file's name, if left out"},
+        tags={"type": "string", "description": "separated by commas; may be given several times"},
+    ),
+)
+async def upload_video(request: Request, response: Response, state: StateOf) -> Uploaded:
+    """Add a film or a sound. It is searchable when its job is done."""
+    async with receive(request, state, state.settings.max_upload_bytes) as received:
+        title, tags = title_and_tags(received.form)
+        video, job, created = await state.compute(_take_in, state, received, title, tags)
+    response.status_code = 202 if created or job.status in ("queued", "running") else 200
+    response.headers["Location"] = f"/v1/videos/{video.id}"
+    return Uploaded(video_id=video.id, job_id=job.id, status=video.status, created=created)
+
+
+@router.get("/videos", responses=problems.openapi("bad_cursor", "invalid_request"))
+async def list_videos(
+    state: StateOf,
+    limit: Annotated[int, Query(ge=1, le=100)] = 50,
+    cursor: Annotated[str | None, Query(max_length=200)] = None,
+    status: VideoStatus | None = None,
+    tag: Annotated[str | None, Query(max_length=LONGEST_TAG)] = None,
+) -> VideoPage:
+    """The library, newest first."""
+    videos, following = await state.read(state.catalogue.videos, limit, cursor, status, tag)
+    counts = await state.read(state.catalogue.counts)
+    return VideoPage(videos=[video_schema(v) for v in videos], total=counts["videos"], next_cursor=following)
+
+
+@router.get("/videos/{video_id}", responses=problems.openapi("video_not_found"))
+async def get_video(state: StateOf, video_id: str) -> Video:
+    """One video."""
+    return video_schema(await _video(state, video_id))
+
+
+@router.patch("/videos/{video_id}", responses=problems.openapi("video_not_found", "invalid_request", "bad_request"))
+async def change_video(state: StateOf, video_id: str, change: VideoChange) -> Video:
+    """Change the title or the tags."""
+    video = await state.read(state.catalogue.update_video, video_id, change.title, change.tags)
+    if video is None:
+        raise not_found("video", video_id)
+    return video_schema(video)
+
+
+@router.delete("/videos/{video_id}", status_code=204, responses=problems.openapi("video_not_found"))
+async def delete_video(state: StateOf, video_id: str) -> None:
+    """Remove a video with all that belongs to it; no search finds it any more."""
+    gone = await state.read(remove_from_library, video_id, state.catalogue, state.store, state.thumbnails)
+    if not gone:
+        raise not_found("video", video_id)
+
+
+@router.api_route(
+    "/videos/{video_id}/media",
+    methods=["GET", "HEAD"],
+    response_class=Response,
+    responses={
+        **problems.openapi("video_not_found", "range_not_satisfiable"),
+        200: {"description": "the file as it was uploaded", "content": {"video/*": {}, "audio/*": {}}},
+        206: {"description": "the part that Range asks for", "content": {"video/*": {}, "audio/*": {}}},
+        304: {"description": "If-None-Match names this very file"},
+    },
+)
+async def get_media(request: Request, state: StateOf, video_id: str) -> Response:
+    """The file itself, to play; ranges let a player seek."""
+    video = await _video(state, video_id)
+    return await state.read(_media_response, request, state, video)
+
+
+@router.get(
+    "/segments/{segment_id}/thumbnail",
+    response_class=Response,
+    responses={
+        **problems.openapi("segment_not_found", "thumbnail_not_found", "invalid_request"),
+        200: {"description": "a still of the moment", "content": {"image/jpeg": {}}},
+    },
+)
+async def get_thumbnail(request: Request, state: StateOf, segment_id: Annotated[int, "int64"]) -> Response:
+    """A picture of a moment."""
+    return await state.read(_thumbnail_response, request, state, segment_id)
+
+
+@router.get(
+    "/videos/{video_id}/timeline",
+    responses=problems.openapi("video_not_found", "empty_query", "unknown_words", "invalid_request"),
+)
+async def get_timeline(
+    state: StateOf,
+    video_id: str,
+    q: Annotated[str, Query(max_length=1000, description="words that describe what is seen or heard")],
+    match: Match = "both",
+) -> Timeline:
+    """How well each moment of one video suits some words, in order of time."""
+    started = time.perf_counter()
+    video, moments, embed_ms, search_ms = await state.read(state.searcher.timeline, video_id, q, Options(match=match))
+    total_ms = (time.perf_counter() - started) * 1000
+    return Timeline(
+        video_id=video.id,
+        duration_s=video.duration_s,
+        moments=[
+            TimelineMoment(
+                segment_id=moment.found.segment_id,
+                start_s=moment.start_s,
+                end_s=moment.end_s,
+                score=moment.found.score,
+                confidence=moment.found.confidence,
+            )
+            for moment in moments
+        ],
+        took_ms=TookMs(decode=0, embed=round(embed_ms, 2), search=round(search_ms, 2), total=round(total_ms, 2)),
+    )
+
+
+def title_and_tags(form: Form) -> tuple[str, list[str]]:
+    """What a form says of a video. Raises Refused(invalid_request)."""
+    name = form.filename or "unnamed"
+    title = " ".join((form.fields.get("title") or [""])[-1].split()) or name.rsplit(".", 1)[0] or name
+    tags = [tag.strip() for value in form.fields.get("tags", []) for tag in value.split(",")]
+    tags = list(dict.fromkeys(tag for tag in tags if tag))
+    if len(title) > LONGEST_TITLE:
+        raise Refused("invalid_request", f"The title has more than {LONGEST_TITLE} characters.")
+    if len(tags) > MOST_TAGS or any(len(tag) > LONGEST_TAG for tag in tags):
+        raise Refused("invalid_request", f"At most {MOST_TAGS} tags of at most {LONGEST_TAG} characters are accepted.")
+    return title, tags
+
+
+def video_schema(video: catalogue.Video) -> Video:
+    """What is shown of a video."""
+    return Video(
+        id=video.id,
+        title=video.title,
+        filename=video.filename,
+        tags=video.tags,
+        status=video.status,
+        problem=video.problem,
+        duration_s=video.duration_s,
+        width=video.width,
+        height=video.height,
+        has_video=video.has_video,
+        has_audio=video.has_audio,
+        size_bytes=video.size_bytes,
+        sha256=video.sha256,
+        created_at=video.created_at,
+        media_url=f"/v1/videos/{video.id}/media",
+    )
+
+
+async def _video(state: State, video_id: str) -> catalogue.Video:
+    video = await state.read(state.catalogue.video, video_id)
+    if video is None:
+        raise not_found("video", video_id)
+    return video
+
+
+def _take_in(state: State, received: Received, title: str, tags: list[str]) -> tuple[catalogue.Video, Job, bool]:
+    """Keep the file and queue its ingest; without a queue nothing is left behind."""
+    state.queue.ping()
+    limits = MediaLimits(state.settings.max_duration_s, state.settings.max_pixels)
+    name = received.form.filename or "unnamed"
+    video, job, created = add_to_library(received.incoming, name, title, tags, limits, state.catalogue, state.store)
+    if job.status != "queued":
+        return video, job, created
+    try:
+        state.queue.enqueue(job.id)
+    except RedisError:
+        if created:
+            remove_from_library(video.id, state.catalogue, state.store, state.thumbnails)
+        raise
+    return video, job, created
+
+
+def _media_response(request: Request, state: State, video: catalogue.Video) -> Response:
+    path = state.store.path(video.sha256)
+    headers = {
+        **FILE_HEADERS,
+        "Content-Type": media_type(path, has_video=video.has_video),
+        "Content-Disposition": f"inline; filename*=UTF-8''{quote(video.filename, safe='')}",
+        "Cache-Control": "private, no-cache",  # kept, but asked about: the video may be deleted
+    }
+    return file_response(request, path, etag=video.sha256, headers=headers)
+
+
+def _thumbnail_response(request: Request, state: State, segment_id: int) -> Response:
+    segment = state.catalogue.segment(segment_id) if segment_id < 2**63 else None
+    if segment is None:
+        raise not_found("segment", segment_id)
+    path = state.thumbnails.path(segment.video_id, segment.start_s)
+    if not path.is_file():
+        raise Refused("thumbnail_not_found", "This moment has no picture: the file is a sound.")
+    # The pictures of a segment never change, and its id is never used again.
+    headers = {**FILE_HEADERS, "Content-Type": "image/jpeg", "Cache-Control": "private, max-age=86400, immutable"}
+    return file_response(request, path, etag=f"segment-{segment_id}", headers=headers)

@@ -1,0 +1,49 @@
+"""Receiving a file over HTTP: streamed to a temporary file within limits, gone when the request is over."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import NamedTuple
+
+from fastapi import Request
+
+from service.media.upload import Incoming
+from service.multipart import Form, read_form
+from service.problems import Refused
+from service.state import State
+
+# A form is a little longer than its file.
+FORM_OVERHEAD = 64 * 1024
+
+
+class Received(NamedTuple):
+    """A complete file and what came with it."""
+
+    incoming: Incoming
+    form: Form
+
+
+@asynccontextmanager
+async def receive(request: Request, state: State, max_bytes: int) -> AsyncIterator[Received]:
+    """The file of a form. Raises Refused (missing_file, upload_too_large, ...) and MediaError (empty_file)."""
+    declared = request.headers.get("content-length", "")
+    if declared.isdecimal() and int(declared) > max_bytes + FORM_OVERHEAD:
+        raise too_large(max_bytes)
+    incoming = await state.read(Incoming, state.settings.upload_dir, max_bytes)
+    with incoming:
+
+        async def write(chunk: bytes) -> None:
+            await state.read(incoming.write, chunk)
+
+        form = await read_form(request, write)
+        await state.read(incoming.close)
+        yield Received(incoming, form)
+
+
+def too_large(max_bytes: int) -> Refused:
+    """413, said before the body is read."""
+    limit = f"{max_bytes / 1024**2:,.0f} MiB"
+    return Refused(
+        "upload_too_large",
+        f"At most {limit} are accepted here. Send a shorter or smaller file.",
+        headers={"Connection": "close"},
+    )

@@ -1,0 +1,61 @@
+"""What the routes work with: made once by the application factory, handed to every route."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, ParamSpec, TypeVar
+
+import anyio.to_thread
+from anyio import CapacityLimiter
+from fastapi import Depends, Request
+
+from models.runtime import Encoders
+from service.catalogue import Catalogue
+from service.jobs.queue import JobQueue
+from service.library_view import LibraryView
+from service.media.store import MediaStore
+from service.media.thumbnails import Thumbnails
+from service.search import Searcher
+from service.settings import Settings
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class State:
+    """The open parts of one running service."""
+
+    settings: Settings
+    catalogue: Catalogue
+    store: MediaStore
+    thumbnails: Thumbnails
+    queue: JobQueue
+    encoders: Encoders
+    library: LibraryView
+    searcher: Searcher
+    # Two kinds of blocking work, so that heavy queries cannot hold up the light reads of the page.
+    heavy: CapacityLimiter
+    light: CapacityLimiter
+
+    def close(self) -> None:
+        """Let go of connections and files."""
+        self.queue.close()
+        if self.searcher.cache:
+            self.searcher.cache.close()
+        self.catalogue.close()
+
+    async def read(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run quick blocking work (the catalogue, a text query) off the event loop."""
+        return await anyio.to_thread.run_sync(lambda: work(*args, **kwargs), limiter=self.light)
+
+    async def compute(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run decoding and embedding off the event loop, as many at once as there are sessions for."""
+        return await anyio.to_thread.run_sync(lambda: work(*args, **kwargs), limiter=self.heavy)
+
+
+def _state(request: Request) -> State:
+    state: State = request.app.state.parts
+    return state
+
+
+StateOf = Annotated[State, Depends(_state)]
