@@ -40,8 +40,8 @@ class Settings(BaseSettings):
     # Width x height of a picture or a film: checked before anything is decoded (image bombs).
     max_pixels: int = 50_000_000
 
-    # ONNX Runtime sessions in each process, one thread each (FINDINGS section 5: better than one with two threads).
-    sessions: int = Field(default=2, ge=1, le=64)
+    # Threads of a worker that embed at the same time (FINDINGS section 5: better than one call with as many threads).
+    embed_threads: int = Field(default=2, ge=1, le=64)
 
     @property
     def media_dir(self) -> Path:

@@ -117,6 +117,11 @@ class VideoQueries:
                 found.update((row.id, video_from_row(row)) for row in rows)
         return found
 
+    def has_media(self, sha256: str) -> bool:
+        """Whether a video with these bytes is recorded."""
+        with self._database.read() as session:
+            return session.scalar(select(VideoRow.id).where(VideoRow.sha256 == sha256)) is not None
+
     def update_video(self, video_id: str, title: str | None = None, tags: Sequence[str] | None = None) -> Video | None:
         """Changes what is given; None when there is no such video."""
         with self._database.write() as session:

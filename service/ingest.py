@@ -1,0 +1,194 @@
+"""Ingest: a film becomes segments with vectors. A child decodes on one core while this process embeds on the others."""
+
+import queue
+import threading
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any, TypeVar
+
+import numpy as np
+
+from models.preprocess.media import MediaError, MediaInfo
+from models.runtime import Embedding, Encoders
+from service.catalogue import Catalogue, NewSegment, Video
+from service.media import confined
+from service.media.confined import DecodedWindow
+from service.media.store import MediaStore
+from service.media.thumbnails import Thumbnails
+
+T = TypeVar("T")
+
+# Windows embedded in one call: more gain nothing on a CPU (FINDINGS section 5) and make progress coarse.
+BATCH = 4
+# Decoded windows that may wait: enough to keep both sides busy, a few MB.
+AHEAD = 6
+# The spaces that are searched, by channel (`plans.py`). Stills have no use for the coarse space: words find windows.
+SPACES = {
+    "visual": ("fine", "coarse"),
+    "frame": ("fine", "representation"),
+    "sound": ("fine", "coarse", "representation"),
+}
+Vectors = dict[tuple[str, str], list[np.ndarray]]
+
+
+@dataclass
+class _Building:
+    """A segment while its vectors come in."""
+
+    start_s: float
+    end_s: float
+    vectors: Vectors = field(default_factory=dict)
+
+    def add(self, channel: str, embedding: Embedding, rows: slice) -> None:
+        for space in SPACES[channel]:
+            self.vectors.setdefault((channel, space), []).append(getattr(embedding, space)[rows].astype(np.float16))
+
+    def finished(self) -> NewSegment:
+        return NewSegment(self.start_s, self.end_s, {key: np.concatenate(rows) for key, rows in self.vectors.items()})
+
+
+@dataclass(frozen=True)
+class _Stills:
+    """Grid frames: when they were on show, in seconds [n], and what they look like."""
+
+    times_s: np.ndarray
+    embedding: Embedding
+
+
+def ingest_video(
+    catalogue: Catalogue,
+    store: MediaStore,
+    thumbnails: Thumbnails,
+    encoders: Encoders,
+    video: Video,
+    report: Callable[[float, str], None],
+    *,
+    embed_threads: int = 2,
+) -> dict[str, Any]:
+    """Decodes, embeds and stores one video; what it gave, as counts. Doing it again replaces what was there.
+
+    `report(progress, stage)` is called for every few windows; what it raises ends the ingest with nothing stored.
+    Raises MediaError, and VideoGone when the video was deleted meanwhile.
+    """
+    path = store.path(video.sha256)
+    if not path.is_file():
+        raise MediaError(
+            "media_missing", "The file is no longer in the media store. Delete the video, upload it again."
+        )
+    step_s = encoders.bundle.inputs.step_s
+    segments: list[_Building] = []
+    stills: list[_Stills] = []
+    report(0.0, "decoding")
+    windows = confined.decode_windows(path, encoders.bundle.inputs, _info(video))
+    with ThreadPoolExecutor(embed_threads, thread_name_prefix="embed") as pool:
+        for batch in _batches(_ahead(windows), BATCH):
+            segments += _embed(batch, encoders, pool, stills, step_s)
+            for window in batch:
+                if window.thumbnail is not None:
+                    thumbnails.put(video.id, window.start_s, window.thumbnail)
+            report(0.98 * min(batch[-1].end_s / max(video.duration_s, step_s), 1.0), "embedding")
+    _share_out(stills, segments)
+    finished = [segment.finished() for segment in segments]
+    if not any(segment.vectors for segment in finished):
+        raise MediaError("nothing_to_find", "Nothing can be seen or heard in this file: it is silent from end to end.")
+    report(0.99, "storing")
+    catalogue.store_segments(video.id, encoders.bundle.fingerprint, finished)
+    rows = sum(len(vectors) for segment in finished for vectors in segment.vectors.values())
+    return {"segments": len(finished), "vectors": rows}
+
+
+def _info(video: Video) -> MediaInfo:
+    """What the decode child needs to know of the file."""
+    return MediaInfo(
+        duration_s=video.duration_s,
+        has_video=video.has_video,
+        has_audio=video.has_audio,
+        width=video.width,
+        height=video.height,
+        fps=None,
+        container="",
+        video_codec=None,
+        audio_codec=None,
+    )
+
+
+def _embed(
+    batch: list[DecodedWindow], encoders: Encoders, pool: ThreadPoolExecutor, stills: list[_Stills], step_s: float
+) -> list[_Building]:
+    """Segments of a few windows, with what is seen and heard in them; their new stills are added to `stills`."""
+    segments = [_Building(window.start_s, window.end_s) for window in batch]
+    seen = [(i, window.frames) for i, window in enumerate(batch) if window.frames is not None]
+    heard = [(i, row) for i, window in enumerate(batch) if window.sound is not None for row in window.sound]
+    fresh = [(window, window.new_frames) for window in batch if window.new_frames is not None]
+    clips = pool.submit(encoders.video, np.stack([frames for _, frames in seen])) if seen else None
+    pictures = pool.submit(encoders.image, np.concatenate([frames for _, frames in fresh])) if fresh else None
+    sounds = pool.submit(encoders.audio, np.stack([row for _, row in heard])) if heard else None
+    if clips is not None:
+        embedding = clips.result()
+        for row, (i, _) in enumerate(seen):
+            segments[i].add("visual", embedding, slice(row, row + 1))
+    if sounds is not None:
+        embedding = sounds.result()
+        for row, (i, _) in enumerate(heard):
+            segments[i].add("sound", embedding, slice(row, row + 1))
+    if pictures is not None:
+        times = [window.new_time_s + step_s * np.arange(window.new_count) for window, _ in fresh]
+        stills.append(_Stills(np.concatenate(times), pictures.result()))
+    return segments
+
+
+def _share_out(stills: list[_Stills], segments: list[_Building]) -> None:
+    """Gives each still to the segment whose middle is nearest, so that each is stored once."""
+    middles = np.array([(segment.start_s + segment.end_s) / 2 for segment in segments])
+    borders = (middles[1:] + middles[:-1]) / 2
+    for part in stills:
+        owners = np.searchsorted(borders, part.times_s, side="right")
+        for row, owner in enumerate(owners.tolist()):
+            segments[owner].add("frame", part.embedding, slice(row, row + 1))
+
+
+def _batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    iterator = iter(items)
+    while batch := list(islice(iterator, size)):
+        yield batch
+
+
+def _ahead(windows: Iterator[DecodedWindow]) -> Generator[DecodedWindow, None, None]:
+    """Reads a few windows ahead in a thread, since a pipe holds less than one; closing it ends the child."""
+    ready: queue.Queue[DecodedWindow | BaseException | None] = queue.Queue(AHEAD)
+    given_up = threading.Event()
+
+    def put(item: DecodedWindow | BaseException | None) -> bool:
+        while not given_up.is_set():
+            try:
+                ready.put(item, timeout=0.2)
+            except queue.Full:
+                continue
+            return True
+        return False
+
+    def read() -> None:
+        try:
+            for window in windows:
+                if not put(window):
+                    return
+            put(None)
+        except BaseException as error:  # handed to the reader below, whatever it is
+            put(error)
+        finally:
+            close = getattr(windows, "close", None)
+            if close is not None:
+                close()
+
+    thread = threading.Thread(target=read, name="decode-ahead", daemon=True)
+    thread.start()
+    try:
+        while (item := ready.get()) is not None:
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+    finally:
+        given_up.set()
+        thread.join()

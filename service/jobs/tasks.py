@@ -1,0 +1,105 @@
+"""What a worker does with a job id: claim the job in the catalogue, do its work, record how it ended."""
+
+import errno
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from models.preprocess.media import MediaError
+from models.runtime import Encoders
+from service.catalogue import Catalogue, Job
+from service.catalogue.segments import VideoGone
+from service.ingest import ingest_video
+from service.jobs.problem import problem_document
+from service.jobs.pulse import JobLost, Pulse, WorkerStopping
+from service.jobs.queue import JobQueue
+from service.media.store import MediaStore
+from service.media.thumbnails import Thumbnails
+from service.rebuild import is_outgrown, rebuild_index
+from service.settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Runner:
+    """What the tasks of one worker process work with."""
+
+    name: str
+    settings: Settings
+    catalogue: Catalogue
+    store: MediaStore
+    thumbnails: Thumbnails
+    encoders: Encoders
+    queue: JobQueue
+    stopping: threading.Event = field(default_factory=threading.Event)
+
+    def run(self, job_id: str) -> None:
+        """Does a job, unless it is over or another worker's. Raises nothing: how it ended is in the catalogue."""
+        if self.stopping.is_set():
+            return
+        job = self.catalogue.claim_job(job_id, self.name)
+        if job is None:
+            return
+        log.info("job %s (%s %s): attempt %d", job.id, job.kind, job.video_id or "", job.attempts)
+        try:
+            with Pulse(self.catalogue, job.id, self.name, self.stopping) as pulse:
+                result = self._work(job, pulse.report)
+            self.catalogue.finish_job(job.id, self.name, result)
+            log.info("job %s: done", job.id)
+        except (JobLost, VideoGone):
+            log.info("job %s: cancelled", job.id)
+        except WorkerStopping:
+            self.catalogue.release_job(job.id, self.name)
+        except MediaError as error:
+            log.info("job %s: %s: %s", job.id, error.code, error.message)
+            self.catalogue.fail_job(job.id, self.name, problem_document(error.code, error.message))
+        except Exception as error:
+            log.exception("job %s failed", job.id)
+            full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+            code = "storage_full" if full else "internal_error"
+            detail = "No space is left on the server." if full else "The worker failed on this job; its log says why."
+            self.catalogue.fail_job(job.id, self.name, problem_document(code, detail))
+        if job.kind == "ingest":
+            self._rebuild_if_outgrown()
+
+    def _work(self, job: Job, report: Callable[[float, str], None]) -> dict[str, Any]:
+        if job.kind == "rebuild":
+            return rebuild_index(self.catalogue, self.encoders.bundle.fingerprint, self.settings.index_dir, report)
+        video = self.catalogue.video(job.video_id or "")
+        if video is None:
+            raise VideoGone(job.video_id)
+        return ingest_video(
+            self.catalogue,
+            self.store,
+            self.thumbnails,
+            self.encoders,
+            video,
+            report,
+            embed_threads=self.settings.embed_threads,
+        )
+
+    def _rebuild_if_outgrown(self) -> None:
+        """Once nothing else is to be done: queue a rebuild when much of the library is not in the index generation."""
+        if self.stopping.is_set() or self.catalogue.counts()["active_jobs"]:
+            return
+        if is_outgrown(self.catalogue, self.encoders.bundle.fingerprint, self.settings.index_dir):
+            self.queue.enqueue(self.catalogue.create_job("rebuild", {"reason": "outgrown"}).id)
+
+
+# rq calls a task by its name, so a worker process has one runner, set once at its start (`worker.py`).
+_runner: Runner | None = None
+
+
+def set_runner(runner: Runner) -> None:
+    """To be called once, before the worker takes jobs."""
+    global _runner
+    _runner = runner
+
+
+def run(job_id: str) -> None:
+    """What rq calls."""
+    assert _runner is not None, "a task runs in a worker process only"
+    _runner.run(job_id)

@@ -1,0 +1,93 @@
+"""The worker process: takes jobs one by one, with the ONNX sessions loaded once (docs/decisions.md says why)."""
+
+import ctypes
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from types import FrameType
+
+from redis import Redis
+from rq import SimpleWorker
+from rq.serializers import JSONSerializer
+
+from models.bundle import load_bundle
+from models.runtime import Encoders
+from service.catalogue import open_catalogue
+from service.jobs import tasks
+from service.jobs.queue import JobQueue, make_queue
+from service.jobs.recovery import Janitor, redeliver
+from service.media import confined
+from service.media.store import MediaStore
+from service.media.thumbnails import Thumbnails
+from service.settings import Settings
+
+log = logging.getLogger(__name__)
+
+PR_SET_PDEATHSIG = 1
+
+
+class Worker(SimpleWorker):
+    """rq's in-process worker; a signal also stops the job at hand, which goes back to the queue."""
+
+    exponential_backoff_factor = 1.0  # ask for a lost Redis every second, not at ever longer intervals
+
+    def __init__(self, redis: Redis, stopping: threading.Event) -> None:
+        # rq's own name is fresh each time: it refuses one that a killed worker still holds for some minutes.
+        super().__init__([make_queue(redis)], connection=redis, serializer=JSONSerializer, log_job_description=False)
+        self._stopping = stopping
+
+    def request_stop(self, signum: int, frame: FrameType | None) -> None:
+        self._stopping.set()
+        super().request_stop(signum, frame)
+
+
+def run_worker(settings: Settings, name: str, parent_pid: int | None = None) -> None:
+    """Works until SIGTERM or SIGINT. `name` is the worker's own for good: by it it finds what its earlier life left.
+
+    With `parent_pid`, ends when that process does. Raises CatalogueError, BundleError, RedisError.
+    """
+    if settings.redis_url is None:
+        raise ValueError("a worker needs the address of a Redis")
+    if parent_pid is not None:
+        _end_with_parent(parent_pid)
+    settings.prepare_home()
+    catalogue = open_catalogue(settings)
+    encoders = Encoders(load_bundle(settings.bundle_path()))
+    confined.start()
+    queue = JobQueue(settings.redis_url)
+    runner = tasks.Runner(
+        name=name,
+        settings=settings,
+        catalogue=catalogue,
+        store=MediaStore(settings.media_dir),
+        thumbnails=Thumbnails(settings.thumbnails_dir),
+        encoders=encoders,
+        queue=queue,
+    )
+    tasks.set_runner(runner)
+    for job_id in redeliver(catalogue, queue, worker=name):
+        log.info("found again: %s", job_id)
+    janitor = Janitor(catalogue, queue)
+    janitor.start()
+    try:
+        Worker(Redis.from_url(settings.redis_url), runner.stopping).work(logging_level="WARNING")
+    finally:
+        janitor.stop()
+        queue.close()
+        catalogue.close()
+
+
+def _end_with_parent(parent_pid: int) -> None:
+    """Leave no orphan when the supervisor is killed: at once on Linux, within a second elsewhere."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+    def watch() -> None:
+        while os.getppid() == parent_pid:
+            time.sleep(1.0)
+        os._exit(1)
+
+    threading.Thread(target=watch, name="parent-watch", daemon=True).start()

@@ -1,0 +1,1 @@
+"""Media: where files are kept, and the confined child process in which they are decoded."""
