@@ -3,7 +3,6 @@
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from importlib.metadata import version
 
 import anyio.to_thread
 from anyio import CapacityLimiter
@@ -41,7 +40,7 @@ def create_app(settings: Settings) -> FastAPI:
         yield
         parts.close()
 
-    app = FastAPI(title="mmv-search", version=version("mmv-search"), description=DESCRIPTION, lifespan=lifespan)
+    app = FastAPI(title="mmv-search", version="1", description=DESCRIPTION, lifespan=lifespan)
     app.add_middleware(AccessControl, host=settings.host, token=settings.admin_token())
     problems.install(app)
     for module in (search, library, jobs, admin, health):
@@ -52,13 +51,14 @@ def create_app(settings: Settings) -> FastAPI:
 
 def open_parts(settings: Settings) -> State:
     """Everything that the routes work with."""
+    if settings.redis_url is None:
+        raise ValueError("the application needs the address of a Redis")
     bundle = load_bundle(settings.bundle_path())
     encoders = Encoders(bundle)
     encoders.warm()
     confined.start()
     catalogue = open_catalogue(settings)
     view = LibraryView(catalogue, bundle.fingerprint, settings.index_dir)
-    cache = ResultCache(settings.redis_url) if settings.redis_url else None
     return State(
         settings=settings,
         catalogue=catalogue,
@@ -67,7 +67,7 @@ def open_parts(settings: Settings) -> State:
         queue=JobQueue(settings.redis_url),
         encoders=encoders,
         library=view,
-        searcher=Searcher(catalogue, view, encoders, cache),
+        searcher=Searcher(catalogue, view, encoders, ResultCache(settings.redis_url)),
         heavy=CapacityLimiter(max(2, os.cpu_count() or 2)),
         light=CapacityLimiter(LIGHT_THREADS),
     )

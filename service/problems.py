@@ -13,7 +13,6 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from redis.exceptions import RedisError
 from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 
@@ -94,6 +93,15 @@ class Refused(Exception):
         self.extra = extra
 
 
+def queue_unavailable() -> Refused:
+    """The answer to whatever needs a job while Redis is away."""
+    return Refused(
+        "queue_unavailable",
+        "The job queue (Redis) does not answer, so nothing was kept; searching still works. Try again in a moment.",
+        headers={"Retry-After": "5"},
+    )
+
+
 def not_found(kind: str, identifier: object) -> Refused:
     """The answer for an id that is not in the library; `kind` is video, segment or job."""
     return Refused(
@@ -161,12 +169,6 @@ def install(app: FastAPI) -> None:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise error
         return response("storage_full", "The disk of the service is full, so the file was not kept.")
-
-    @app.exception_handler(RedisError)
-    async def redis(request: Request, error: RedisError) -> JSONResponse:
-        return response(
-            "queue_unavailable", "The job queue (Redis) does not answer; searching still works. Try again in a moment."
-        )
 
     @app.exception_handler(OperationalError)
     async def busy(request: Request, error: OperationalError) -> JSONResponse:

@@ -34,7 +34,8 @@ async def list_bundles(state: StateOf) -> BundleList:
 
 
 def _queue_rebuild(state: State) -> catalogue.Job:
-    state.queue.ping()  # a job that cannot be delivered is not made
+    if not state.queue.ping():
+        raise problems.queue_unavailable()
     job = state.catalogue.create_job("rebuild")
     state.queue.enqueue(job.id)
     return job

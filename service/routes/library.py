@@ -5,7 +5,6 @@ from typing import Annotated
 from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request, Response
-from redis.exceptions import RedisError
 
 from service import catalogue, problems
 from service.catalogue import Job
@@ -13,7 +12,7 @@ from service.media.confined import MediaLimits
 from service.media.upload import add_to_library, remove_from_library
 from service.media_types import media_type
 from service.multipart import Form, form_schema
-from service.problems import Refused, not_found
+from service.problems import Refused, not_found, queue_unavailable
 from service.ranges import file_response
 from service.routes.uploads import Received, receive
 from service.schemas.library import Uploaded, Video, VideoChange, VideoPage, VideoStatus
@@ -197,19 +196,14 @@ async def _video(state: State, video_id: str) -> catalogue.Video:
 
 
 def _take_in(state: State, received: Received, title: str, tags: list[str]) -> tuple[catalogue.Video, Job, bool]:
-    """Keep the file and queue its ingest; without a queue nothing is left behind."""
-    state.queue.ping()
+    """Keep the file and queue its ingest; without a queue nothing is kept."""
+    if not state.queue.ping():
+        raise queue_unavailable()
     limits = MediaLimits(state.settings.max_duration_s, state.settings.max_pixels)
     name = received.form.filename or "unnamed"
     video, job, created = add_to_library(received.incoming, name, title, tags, limits, state.catalogue, state.store)
-    if job.status != "queued":
-        return video, job, created
-    try:
+    if job.status == "queued":
         state.queue.enqueue(job.id)
-    except RedisError:
-        if created:
-            remove_from_library(video.id, state.catalogue, state.store, state.thumbnails)
-        raise
     return video, job, created
 
 
