@@ -19,8 +19,8 @@ from index.spaces import SpaceKey
 Vectors = Mapping[SpaceKey, FloatArray]
 Weights = Mapping[SpaceKey, float]
 
-# Below this spread differences are rounding, not likeness (all segments of a tiny library may be one picture).
-LEAST_SPREAD = 0.02
+# Below this spread of cosines, differences are rounding (vectors are stored in float16) and not likeness.
+LEAST_SPREAD = 0.005
 
 
 @dataclass(frozen=True)
@@ -55,10 +55,12 @@ def rank(
 def score(index: Snapshot, plan: Weights, vectors: Vectors, *, sample: IdArray, ids: IdArray) -> Ranking:
     """Rank exactly these segments (ascending, distinct); arguments as of `rank`."""
     usable = [key for key in plan if key in vectors and key in index.keys]
+    if not usable:  # nothing to compare by: all alike
+        return Ranking(ids, np.zeros(len(ids)), {})
     everyone = np.concatenate([ids, sample])
     rows = {key: np.stack([index.scores_for(key, query, everyone) for query in vectors[key]]) for key in usable}
     standard = {key: (standardise(rows[key], len(ids)), ids) for key in usable}
-    share = sum(plan[key] for key in usable) or 1.0
+    share = sum(plan[key] for key in usable)
     fused = fuse(standard, {key: plan[key] / share for key in usable}, missing="absent", absent=0.0)
     order = np.array([item.id for item in fused], np.int64)
     places = np.searchsorted(ids, order)
@@ -83,7 +85,7 @@ def standardise(rows: np.ndarray, count: int) -> np.ndarray:
     best = ((rows[:, :count] - mean) / spread).max(axis=0)
     if len(rows) > 1:  # the best of several is above average everywhere
         usual_best = ((usual - mean) / spread).max(axis=0)
-        best = (best - usual_best.mean()) / max(float(usual_best.std()), LEAST_SPREAD)
+        best = (best - usual_best.mean()) / max(float(usual_best.std()), 0.1)
     return best
 
 

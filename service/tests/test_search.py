@@ -1,0 +1,283 @@
+"""Searching a real catalogue and a real index, with vectors made up so that the right answer is known."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from index.generation import write_generation
+from index.spaces import SpaceKey
+from models.bundle import load_bundle
+from models.preprocess.media import MediaInfo
+from models.preprocess.text import UnknownWords
+from models.runtime import Encoders
+from service.catalogue import Catalogue, NewSegment, open_catalogue
+from service.catalogue.lookups import VideoFilter
+from service.library_view import LibraryView
+from service.problems import Refused
+from service.search import Example, Options, Page, Searcher
+from service.settings import Settings
+
+KEY = ("visual", "fine")
+DIM = 16
+
+
+@dataclass
+class Library:
+    """A library of made-up films over a real bundle (its text tower is used)."""
+
+    settings: Settings
+    catalogue: Catalogue
+    encoders: Encoders
+    random: np.random.Generator
+
+    def add(
+        self, name: str, windows: int = 4, *, sound: bool = False, tags: tuple[str, ...] = ()
+    ) -> tuple[str, np.ndarray]:
+        """A film of `windows` overlapping windows; its id and its vectors [windows, DIM]."""
+        info = MediaInfo(1.6 * windows + 1.6, True, sound, 320, 240, 25.0, "mp4", "h264", "aac" if sound else None)
+        sha256 = self.random.bytes(32).hex()
+        video, _, _ = self.catalogue.add_video(sha256, f"{name}.mp4", name, list(tags), 1000, info)
+        vectors = self.random.normal(size=(windows, DIM)).astype(np.float32)
+        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+        segments = [
+            NewSegment(1.6 * i, 1.6 * i + 3.2, {KEY: row[None].astype(np.float16)}) for i, row in enumerate(vectors)
+        ]
+        self.catalogue.store_segments(video.id, self.bundle, segments)
+        return video.id, vectors
+
+    @property
+    def bundle(self) -> str:
+        return self.encoders.bundle.fingerprint
+
+    def searcher(self) -> Searcher:
+        return Searcher(
+            self.catalogue, LibraryView(self.catalogue, self.bundle, self.settings.index_dir), self.encoders
+        )
+
+    def rebuild(self) -> str:
+        """A generation of all that is in the catalogue."""
+        rows: dict[SpaceKey, tuple[list[int], list[np.ndarray]]] = {}
+        for channel, space, segment_id, vectors in self.catalogue.vectors(self.bundle):
+            ids, found = rows.setdefault(SpaceKey(channel, space), ([], []))
+            ids += [segment_id] * len(vectors)
+            found.append(vectors)
+        gathered = {key: (ids, np.concatenate(found)) for key, (ids, found) in rows.items()}
+        return write_generation(self.settings.index_dir, gathered, bundle=self.bundle)
+
+
+@pytest.fixture(scope="module")
+def encoders() -> Encoders:
+    return Encoders(load_bundle(Settings().bundle_path()))
+
+
+@pytest.fixture
+def library(tmp_path: Path, encoders: Encoders) -> Iterator[Library]:
+    settings = Settings(home=tmp_path)
+    settings.prepare_home()
+    catalogue = open_catalogue(settings)
+    yield Library(settings, catalogue, encoders, np.random.default_rng(0))
+    catalogue.close()
+
+
+def by_vector(vector: np.ndarray, name: str = "query") -> Example:
+    return Example("image", name, {SpaceKey(*KEY): vector[None].astype(np.float32)})
+
+
+def videos_of(page: Page) -> list[str]:
+    return [moment.video.id for moment in page.moments]
+
+
+def test_the_very_moment_comes_first(library: Library) -> None:
+    for i in range(5):
+        library.add(f"other {i}")
+    video_id, vectors = library.add("wanted")
+    best = library.searcher().example(by_vector(vectors[2]), Options()).moments[0]
+    assert (best.video.id, best.start_s, best.end_s) == (video_id, 3.2, pytest.approx(6.4))
+    assert best.found.evidence["visual.fine"] == pytest.approx(1.0, abs=2e-3)
+    assert best.found.confidence > 0.5
+
+
+def test_what_is_added_while_it_runs_is_found_and_what_is_deleted_is_not(library: Library) -> None:
+    library.add("first")
+    searcher = library.searcher()
+    video_id, vectors = library.add("second")
+    assert videos_of(searcher.example(by_vector(vectors[0]), Options()))[0] == video_id
+    library.catalogue.delete_video(video_id)
+    assert video_id not in videos_of(searcher.example(by_vector(vectors[0]), Options()))
+
+
+def test_a_generation_and_what_came_and_went_since_give_the_same_results_as_the_catalogue_alone(
+    library: Library,
+) -> None:
+    films = [library.add(f"film {i}") for i in range(6)]
+    library.rebuild()
+    library.catalogue.delete_video(films[0][0])
+    films.append(library.add("late"))
+    with_generation = library.searcher()
+    assert with_generation.library.current().generation is not None
+    alone = Searcher(
+        library.catalogue,
+        LibraryView(library.catalogue, library.bundle, library.settings.home / "nowhere"),
+        library.encoders,
+    )
+    for _, vectors in films:
+        a, b = (s.example(by_vector(vectors[1]), Options(limit=100)) for s in (with_generation, alone))
+        assert [(m.video.id, m.start_s, m.found.score) for m in a.moments] == [
+            (m.video.id, m.start_s, m.found.score) for m in b.moments
+        ]
+
+
+def test_a_new_generation_is_picked_up(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.library_view.POLL_S", 0.0)
+    video_id, vectors = library.add("film")
+    searcher = library.searcher()
+    assert searcher.example(by_vector(vectors[0]), Options()).generation is None
+    name = library.rebuild()
+    page = searcher.example(by_vector(vectors[0]), Options())
+    assert page.generation == name
+    assert videos_of(page)[0] == video_id
+    assert searcher.library.current().index.delta_rows == 0
+
+
+def test_a_damaged_generation_is_passed_over(library: Library) -> None:
+    video_id, vectors = library.add("film")
+    name = library.rebuild()
+    (library.settings.index_dir / name / "visual.fine.faiss").write_bytes(b"junk")
+    page = library.searcher().example(by_vector(vectors[0]), Options())
+    assert (page.generation, videos_of(page)[0]) == (None, video_id)
+
+
+def test_an_empty_library_gives_no_results(library: Library) -> None:
+    searcher = library.searcher()
+    page = searcher.example(by_vector(np.ones(DIM)), Options())
+    assert (page.moments, page.next_cursor) == ([], None)
+    assert searcher.text("a door opens", Options()).moments == []
+
+
+def test_overlapping_windows_of_a_film_are_one_result(library: Library) -> None:
+    _, vectors = library.add("film", windows=9)
+    page = library.searcher().example(by_vector(vectors[4]), Options(limit=100))
+    starts = sorted(moment.start_s for moment in page.moments)
+    assert all(b - a >= 3.2 - 1e-6 for a, b in pairwise(starts))
+    assert 6.4 in [round(start, 3) for start in starts]
+
+
+def test_pages_put_together_are_the_whole_ranking(library: Library) -> None:
+    vectors = [library.add(f"film {i}")[1] for i in range(12)]
+    searcher, query = library.searcher(), by_vector(vectors[3][0])
+    whole = [m.found.segment_id for m in searcher.example(query, Options(limit=100)).moments]
+    options, pieces = Options(limit=5), []
+    while True:
+        page = searcher.example(query, options)
+        pieces += [m.found.segment_id for m in page.moments]
+        if page.next_cursor is None:
+            break
+        options = replace(options, cursor=page.next_cursor)
+    assert pieces == whole
+    assert len(whole) > 10
+
+
+@pytest.mark.parametrize("cursor", ["", "nonsense", "MDow", "é", "LTE6YWJj"])
+def test_a_cursor_that_was_never_given_out_is_refused(library: Library, cursor: str) -> None:
+    with pytest.raises(Refused) as refused:
+        library.searcher().example(by_vector(np.ones(DIM)), Options(cursor=cursor))
+    assert refused.value.code == "bad_cursor"
+
+
+def test_a_cursor_of_another_search_is_refused(library: Library) -> None:
+    vectors = [library.add(f"film {i}")[1] for i in range(4)]
+    searcher = library.searcher()
+    cursor = searcher.example(by_vector(vectors[0][0], "one"), Options(limit=1)).next_cursor
+    with pytest.raises(Refused) as refused:
+        searcher.example(by_vector(vectors[1][0], "two"), Options(limit=1, cursor=cursor))
+    assert refused.value.code == "bad_cursor"
+
+
+def test_filters_keep_to_the_videos_that_pass(library: Library) -> None:
+    plain, vectors = library.add("plain")
+    tagged, _ = library.add("tagged", tags=("red", "blue"))
+    loud, _ = library.add("loud", sound=True, windows=20)
+    searcher, query = library.searcher(), by_vector(vectors[0])
+
+    def found(**wanted: object) -> set[str]:
+        return set(videos_of(searcher.example(query, Options(limit=100, videos=VideoFilter(**wanted)))))  # type: ignore[arg-type]
+
+    now = datetime.now(UTC)
+    assert found() == {plain, tagged, loud}
+    assert found(tags=("red", "blue")) == {tagged}
+    assert found(tags=("red", "green")) == set()
+    assert found(video_ids=(plain, loud)) == {plain, loud}
+    assert found(has_sound=True) == {loud}
+    assert found(has_sound=False) == {plain, tagged}
+    assert found(min_duration_s=20.0) == {loud}
+    assert found(max_duration_s=20.0) == {plain, tagged}
+    assert found(added_after=now + timedelta(hours=1)) == set()
+    assert found(added_before=now + timedelta(hours=1)) == {plain, tagged, loud}
+
+
+def test_grouped_by_video_each_comes_once_with_its_best_moment(library: Library) -> None:
+    films = [library.add(f"film {i}", windows=10) for i in range(5)]
+    page = library.searcher().example(by_vector(films[2][1][7]), Options(group_by="video", limit=100))
+    assert sorted(videos_of(page)) == sorted(video_id for video_id, _ in films)
+    assert page.moments[0].start_s == pytest.approx(1.6 * 7)
+
+
+def test_min_confidence_cuts_the_tail(library: Library) -> None:
+    vectors = [library.add(f"film {i}")[1] for i in range(10)]
+    searcher, query = library.searcher(), by_vector(vectors[0][0])
+    everything = searcher.example(query, Options(limit=100)).moments
+    sure = searcher.example(query, Options(limit=100, min_confidence=0.5)).moments
+    assert 0 < len(sure) < len(everything)
+    assert [m.found for m in sure] == [m.found for m in everything[: len(sure)]]
+
+
+def test_the_same_film_twice_ties_and_the_earlier_one_comes_first(library: Library) -> None:
+    _, vectors = library.add("film")
+    twins = []
+    for name in ("twin a", "twin b"):
+        info = MediaInfo(3.2, True, False, 320, 240, 25.0, "mp4", "h264", None)
+        video, _, _ = library.catalogue.add_video(library.random.bytes(32).hex(), name, name, [], 1, info)
+        library.catalogue.store_segments(
+            video.id, library.bundle, [NewSegment(0, 3.2, {KEY: vectors[:1].astype(np.float16)})]
+        )
+        twins.append(video.id)
+    page = library.searcher().example(by_vector(vectors[0]), Options())
+    assert len({m.found.score for m in page.moments[:3]}) == 1
+    assert videos_of(page)[1:3] == twins
+
+
+@pytest.mark.parametrize("words", ["", "   ", "\n\t", "?!", "..."])
+def test_blank_words_are_an_empty_query(library: Library, words: str) -> None:
+    with pytest.raises(Refused) as refused:
+        library.searcher().text(words, Options())
+    assert refused.value.code == "empty_query"
+
+
+def test_words_that_the_model_does_not_know_are_named(library: Library) -> None:
+    with pytest.raises(UnknownWords) as unknown:
+        library.searcher().text("qwxzzy plokijuh", Options())
+    assert unknown.value.words == ["qwxzzy", "plokijuh"]
+
+
+def test_words_have_no_fine_space(library: Library) -> None:
+    with pytest.raises(Refused) as refused:
+        library.searcher().text("a door opens", Options(space="fine"))
+    assert refused.value.code == "invalid_request"
+
+
+def test_the_timeline_has_every_window_in_order_of_time(library: Library) -> None:
+    video_id, _ = library.add("film", windows=7)
+    video, moments, _, _ = library.searcher().timeline(video_id, "a door opens", Options())
+    assert video.id == video_id
+    assert [round(m.start_s, 3) for m in moments] == [round(1.6 * i, 3) for i in range(7)]
+
+
+def test_the_timeline_of_an_unknown_video_is_refused(library: Library) -> None:
+    with pytest.raises(Refused) as refused:
+        library.searcher().timeline("v_0000000000000000", "a door opens", Options())
+    assert refused.value.code == "video_not_found"
