@@ -6,6 +6,7 @@ no file, and dies with its parent. It answers over a pipe (`pipe.py`).
 """
 
 import contextlib
+import logging
 import multiprocessing
 import multiprocessing.forkserver
 import signal
@@ -21,6 +22,8 @@ from models.bundle import InputSpec
 from models.preprocess.media import MediaError, MediaInfo
 from service.media import decode_child
 from service.media.pipe import BadMessage, Parts, receive
+
+log = logging.getLogger(__name__)
 
 CRASHED = MediaError(
     "decoder_crashed", "The file breaks the decoder: it is damaged, or made to do harm. Convert it to another format."
@@ -185,6 +188,9 @@ def _messages(
                 return
             if "error" in header:
                 raise MediaError(header["error"], header["message"])
+            if "crash" in header:
+                log.error("the decode child failed on %s: %s", arguments.get("path"), header["crash"])
+                raise CRASHED
             yield header, parts
     except (EOFError, OSError, BadMessage):
         process.kill()

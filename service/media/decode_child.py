@@ -7,8 +7,9 @@ import os
 import resource
 import signal
 import sys
+import traceback
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from multiprocessing.connection import Connection
 from typing import Any
@@ -49,6 +50,9 @@ def main(connection: Connection, task: str, arguments: dict[str, Any], cpu_s: in
         message = "The file is damaged: it begins well, but cannot be decoded. Convert it, or send another copy."
         with contextlib.suppress(OSError):  # the parent may be gone
             send(connection, {"error": "truncated_media", "message": message}, [])
+    except Exception:  # a fault of ours, or something that a hostile file found: the parent's log should say which
+        with contextlib.suppress(OSError):
+            send(connection, {"crash": traceback.format_exc()[-4000:]}, [])
     finally:
         connection.close()
 
@@ -71,7 +75,7 @@ def _confine(cpu_s: int) -> None:
     for limit, value in limits.items():
         with contextlib.suppress(ValueError, OSError):  # macOS refuses some of them
             resource.setrlimit(limit, (value, value))
-    av.logging.set_level(None)  # type: ignore[operator]  # no annotations there
+    av.logging.set_level(None)
 
 
 def probe(path: str, max_duration_s: float, max_pixels: int) -> Iterator[Message]:
@@ -170,11 +174,11 @@ def windows(
         if sound is not None and (waves := sound.window(start, following)) is not None:
             named["sound"] = waves
         header = {
-            "start_s": start,
-            "end_s": min(start + spec.window_s, max(facts.duration_s, 0.0)) or spec.step_s,
+            "start_s": round(start, 6),
+            "end_s": round(min(start + spec.window_s, facts.duration_s) or spec.step_s, 6),
             "new_from": new_from,
             "new_count": new_count,
-            "new_time_s": (first + new_from) * spec.step_s,
+            "new_time_s": round((first + new_from) * spec.step_s, 6),
             "names": list(named),
         }
         yield header, list(named.values())
@@ -291,7 +295,7 @@ class _Sound:
 
 def _jpeg(frame: av.VideoFrame, width: int) -> np.ndarray:
     """A frame as a JPEG of `width` pixels, in its own shape (turned and stretched as it is to be shown)."""
-    aspect = float(frame.sample_aspect_ratio or 1)
+    aspect = float(getattr(frame, "sample_aspect_ratio", None) or 1)
     shown_w, shown_h = frame.width * aspect, float(frame.height)
     if round(getattr(frame, "rotation", 0) / 90) % 2:
         shown_w, shown_h = shown_h, shown_w
@@ -301,7 +305,7 @@ def _jpeg(frame: av.VideoFrame, width: int) -> np.ndarray:
     return np.frombuffer(buffer.getvalue(), np.uint8)
 
 
-TASKS = {
+TASKS: dict[str, Callable[..., Iterator[Message]]] = {
     "probe": probe,
     "windows": windows,
     "query_image": query_image,

@@ -1,0 +1,88 @@
+"""The command line as a client of the service that runs for a home."""
+
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import httpx
+
+from service.commands.common import CommandFailed
+from service.settings import Settings
+from service.supervisor import serving_address
+
+# An upload answers after the file was probed, which may mean reading all of it.
+TIMEOUT = httpx.Timeout(120.0, connect=3.0)
+
+
+class ServiceError(CommandFailed):
+    """The service turned a request down."""
+
+    def __init__(self, status: int, problem: dict[str, Any]) -> None:
+        super().__init__(str(problem.get("detail") or problem.get("title") or f"HTTP {status}"))
+        self.status = status
+        self.problem = problem
+
+
+class Client:
+    """Calls the service with the home's admin token. A context manager."""
+
+    def __init__(self, address: str, settings: Settings) -> None:
+        self.address = address
+        headers = {"Authorization": f"Bearer {settings.admin_token()}"}
+        # No proxies from the environment: the service is on this machine, and the token is not for others.
+        self._http = httpx.Client(base_url=address, headers=headers, timeout=TIMEOUT, trust_env=False)
+
+    def get(self, path: str, **params: Any) -> Any:
+        """The JSON answer. Raises ServiceError."""
+        return self._answer(self._http.get(path, params=params))
+
+    def post(self, path: str, *, json: Any = None, **params: Any) -> Any:
+        """The JSON answer. Raises ServiceError."""
+        return self._answer(self._http.post(path, json=json, params=params))
+
+    def send_file(self, path: str, file: Path, fields: dict[str, str] | None = None, **params: Any) -> Any:
+        """Uploads a file as multipart; the JSON answer. Raises ServiceError."""
+        with file.open("rb") as opened:
+            return self._answer(self._http.post(path, data=fields, files={"file": (file.name, opened)}, params=params))
+
+    def __enter__(self) -> "Client":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._http.close()
+
+    def _answer(self, response: httpx.Response) -> Any:
+        if response.is_success:
+            return response.json() if response.content else None
+        try:
+            problem = response.json()
+        except ValueError:
+            problem = {}
+        raise ServiceError(response.status_code, problem if isinstance(problem, dict) else {})
+
+
+def find_service(settings: Settings) -> Client | None:
+    """A client of the service that runs for this home; None when none answers."""
+    address = serving_address(settings)
+    if address is None:
+        return None
+    client = Client(address, settings)
+    try:
+        client.get("/healthz")
+    except (httpx.HTTPError, ServiceError):
+        client.__exit__(None, None, None)
+        return None
+    return client
+
+
+def require_service(settings: Settings) -> Client:
+    """As `find_service`. Raises CommandFailed when none answers."""
+    client = find_service(settings)
+    if client is None:
+        raise CommandFailed(
+            f"No service is running for {settings.home}. "
+            f"Start it in another terminal: mmv-search serve --home {settings.home}"
+        )
+    return client

@@ -1,0 +1,55 @@
+"""What the commands share: the consoles, options, and how expected failures are told."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from service.settings import Settings
+
+# Results go to standard output, everything else beside it.
+out = Console()
+err = Console(stderr=True)
+
+HomeOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--home", help="The library's folder [default: ~/.local/share/mmv-search, or MMV_HOME].", metavar="DIR"
+    ),
+]
+
+# Exceptions that mean "the input or the environment is wrong", by name, so that none has to be imported for --help.
+EXPECTED = {
+    "BundleError",
+    "CannotServe",
+    "CatalogueError",
+    "CommandFailed",
+    "IndexFileError",
+    "MediaError",
+    "RedisError",
+    "RedisUnavailable",
+    "TransportError",  # httpx: the service went away
+    "ValidationError",  # pydantic: a wrong MMV_ variable
+}
+
+
+class CommandFailed(Exception):
+    """A command cannot do what was asked; the message says why and what to do."""
+
+
+def settings_for(home: Path | None, **changes: Any) -> Settings:
+    """Settings of a command: options that were given, then MMV_ variables, then defaults."""
+    given = {name: value for name, value in {"home": home, **changes}.items() if value is not None}
+    return Settings(**given)
+
+
+def told(error: BaseException) -> str | None:
+    """One line for an expected failure; None for a bug, which deserves its traceback."""
+    if any(kind.__name__ in EXPECTED for kind in type(error).__mro__):
+        if hasattr(error, "errors") and callable(error.errors):  # pydantic
+            return "; ".join(f"MMV_{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors())
+        return " ".join(str(error).split()) or type(error).__name__
+    if isinstance(error, PermissionError | FileNotFoundError | IsADirectoryError | NotADirectoryError):
+        return f"{error.filename}: {error.strerror}"
+    return None

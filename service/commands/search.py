@@ -1,0 +1,81 @@
+"""`mmv-search search`."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from service.commands.common import CommandFailed, HomeOption, out, settings_for
+
+app = typer.Typer(help="Search the library of a running service.", no_args_is_help=True)
+
+LimitOption = Annotated[int, typer.Option("-k", "--limit", min=1, max=100, help="How many moments to show.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the service's answer as JSON.")]
+FileArgument = Annotated[Path, typer.Argument(metavar="FILE")]
+
+
+@app.command()
+def text(
+    words: Annotated[str, typer.Argument(metavar="WORDS")],
+    k: LimitOption = 10,
+    as_json: JsonOption = False,
+    home: HomeOption = None,
+) -> None:
+    """Find moments by words, for example "a door opens"."""
+    from service.commands.client import require_service
+
+    with require_service(settings_for(home)) as client:
+        show(client.get("/v1/search", q=words, limit=k), as_json)
+
+
+@app.command()
+def audio(file: FileArgument, k: LimitOption = 10, as_json: JsonOption = False, home: HomeOption = None) -> None:
+    """Find moments by a sound (any audio file, or a film, whose sound is taken)."""
+    by_file("audio", file, k, as_json, home)
+
+
+@app.command()
+def image(file: FileArgument, k: LimitOption = 10, as_json: JsonOption = False, home: HomeOption = None) -> None:
+    """Find moments by a still image."""
+    by_file("image", file, k, as_json, home)
+
+
+@app.command()
+def video(file: FileArgument, k: LimitOption = 10, as_json: JsonOption = False, home: HomeOption = None) -> None:
+    """Find moments by a short clip."""
+    by_file("video", file, k, as_json, home)
+
+
+def by_file(kind: str, file: Path, limit: int, as_json: bool, home: Path | None) -> None:
+    """A search by example. Raises CommandFailed."""
+    from service.commands.client import require_service
+
+    if not file.is_file():
+        raise CommandFailed(f"{file} is not a file.")
+    with require_service(settings_for(home)) as client:
+        show(client.send_file(f"/v1/search/{kind}", file, limit=limit), as_json)
+
+
+def show(answer: dict[str, Any], as_json: bool) -> None:
+    """Prints results as a table, or as they came."""
+    from rich.table import Table
+
+    if as_json:
+        typer.echo(json.dumps(answer, indent=2))
+        return
+    if not answer["results"]:
+        out.print("Nothing found.")
+        return
+    table = Table("", "moment", "sure", "title", "video", box=None, header_style="dim")
+    for rank, hit in enumerate(answer["results"], 1):
+        moment = f"{clock(hit['start_s'])}-{clock(hit['end_s'])}"
+        table.add_row(str(rank), moment, f"{hit['confidence']:.0%}", hit["title"], hit["video_id"])
+    out.print(table)
+    out.print(f"[dim]{answer['took_ms']['total']:.0f} ms[/dim]")
+
+
+def clock(seconds: float) -> str:
+    """Minutes, seconds and tenths."""
+    minutes, rest = divmod(round(seconds, 1), 60)
+    return f"{int(minutes)}:{rest:04.1f}"

@@ -1,0 +1,1 @@
+"""The demo library's clips (`library/`), taken in by `mmv-search demo` like any other film."""
