@@ -188,7 +188,7 @@ $("by-clear").addEventListener("click", () => {
 $("more").addEventListener("click", () => cursor && run(cursor));
 window.addEventListener("popstate", restore);
 document.addEventListener("keydown", (event) => {
-  const typing = event.target.matches?.("input[type=search], textarea");
+  const typing = event.target === input && input.value !== ""; // in the empty box it means the same as elsewhere
   if (event.key === "/" && !typing && !$("uploads").open) {
     event.preventDefault();
     if (file) setFile(null);

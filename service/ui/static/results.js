@@ -34,12 +34,9 @@ function confidence(value) {
   return make("div", { class: "confidence", title: "How sure the search is of this one" }, meter, make("span", { "aria-hidden": "true" }, `${percent}%`));
 }
 
-/** A moment without a picture of itself comes from a sound file. */
-const isSoundOnly = (result) => !result.thumbnail_url;
-
 function mediaFor(result, title) {
   const source = `${result.media_url}#t=${result.start_s}`;
-  if (isSoundOnly(result)) {
+  if (!result.has_video) {
     return make("audio", { src: source, preload: "none", tabindex: -1, "aria-label": title });
   }
   const video = make("video", { src: source, preload: "none", playsinline: true, tabindex: -1, "aria-label": title });
@@ -51,7 +48,7 @@ function mediaFor(result, title) {
 export function resultCard(result) {
   const title = result.title || result.video_id;
   const range = `${clock(result.start_s)} – ${clock(result.end_s)}`;
-  const soundOnly = isSoundOnly(result);
+  const soundOnly = !result.has_video;
   const media = mediaFor(result, title);
   const note = make("p", { class: "card-note", role: "alert", hidden: true }, "This file cannot be played here.");
   const button = make("button", { class: "play", type: "button", "aria-label": `Play ${title} from ${clock(result.start_s)}` }, icon("play"));
