@@ -65,7 +65,10 @@ class Encoders:
     def _embed(self, modality: str, array: np.ndarray) -> Embedding:
         session = self._session(modality)
         feed = {session.get_inputs()[0].name: np.ascontiguousarray(array)}
-        return Embedding(*session.run(["fine", "coarse", "representation"], feed))
+        fine, coarse, raw = session.run(["fine", "coarse", "representation"], feed)
+        # The graph gives it as it is, for linear probes; searching compares directions.
+        norms = np.linalg.norm(raw, axis=1, keepdims=True)
+        return Embedding(fine, coarse, raw / np.maximum(norms, np.finfo(np.float32).tiny))
 
     def _session(self, modality: str) -> ort.InferenceSession:
         with self._lock:
