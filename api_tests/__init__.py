@@ -1,0 +1,1 @@
+"""The service as its users meet it: real server processes, a real Redis, real files, over HTTP."""

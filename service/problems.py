@@ -19,6 +19,7 @@ from starlette.exceptions import HTTPException
 from models.preprocess.media import MediaError
 from models.preprocess.text import UnknownWords
 from service.catalogue.paging import BadCursor
+from service.schemas.common import Problem
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +67,16 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     "storage_full": (507, "No space left for the file"),
     "internal_error": (500, "Something broke on the server"),
 }
+
+# What any route may answer.
+EVERYWHERE = (
+    "unauthorized",
+    "forbidden_host",
+    "forbidden_origin",
+    "invalid_request",
+    "catalogue_busy",
+    "internal_error",
+)
 
 # Why a file is not taken, wherever one is sent.
 FILE_CODES = (
@@ -124,20 +135,30 @@ def response(code: str, detail: str, headers: dict[str, str] | None = None, **ex
 def openapi(*codes: str) -> dict[int | str, dict[str, Any]]:
     """The `responses` of a route: each status with the codes it may carry, those of every route included."""
     by_status: dict[int, list[str]] = {}
-    for code in dict.fromkeys(("unauthorized", "forbidden_host", "forbidden_origin", "internal_error", *codes)):
+    for code in dict.fromkeys((*EVERYWHERE, *codes)):
         by_status.setdefault(PROBLEMS[code][0], []).append(code)
-    schema = {"$ref": "#/components/schemas/Problem"}
     return {
         status: {
             "description": f"{HTTPStatus(status).phrase}: {', '.join(names)}",
-            "content": {PROBLEM_JSON: {"schema": schema}},
+            "content": {PROBLEM_JSON: {"schema": {"$ref": f"#/components/schemas/{Problem.__name__}"}}},
         }
         for status, names in sorted(by_status.items())
     }
 
 
 def install(app: FastAPI) -> None:
-    """Translate every exception that leaves a route."""
+    """Translate every exception that leaves a route, and describe the result in the application's OpenAPI."""
+    describe = app.openapi
+
+    def described() -> dict[str, Any]:
+        schema = describe()
+        components = schema.setdefault("components", {})
+        components.setdefault("schemas", {})[Problem.__name__] = Problem.model_json_schema()
+        components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+        schema["security"] = [{}, {"key": []}]
+        return schema
+
+    app.openapi = described  # type: ignore[method-assign]  # FastAPI's own way to extend the document
 
     @app.exception_handler(Refused)
     async def refused(request: Request, error: Refused) -> JSONResponse:

@@ -18,7 +18,7 @@ POLL_S = 0.25
 KEEP_ALIVE_S = 15.0
 
 
-@router.get("", responses=problems.openapi("bad_cursor", "invalid_request"))
+@router.get("", responses=problems.openapi("bad_cursor"))
 async def list_jobs(
     state: StateOf,
     limit: Annotated[int, Query(ge=1, le=100)] = 50,

@@ -15,14 +15,23 @@ from service.multipart import Form, form_schema
 from service.problems import Refused, not_found, queue_unavailable
 from service.ranges import file_response
 from service.routes.uploads import Received, receive
-from service.schemas.library import Uploaded, Video, VideoChange, VideoPage, VideoStatus
+from service.schemas.library import (
+    LONGEST_TAG,
+    LONGEST_TITLE,
+    MOST_TAGS,
+    Uploaded,
+    Video,
+    VideoChange,
+    VideoPage,
+    VideoStatus,
+    plain,
+)
 from service.schemas.search import Match, Timeline, TimelineMoment, TookMs
 from service.search import Options
 from service.state import State, StateOf
 
 router = APIRouter(prefix="/v1", tags=["library"])
 
-LONGEST_TITLE, LONGEST_TAG, MOST_TAGS = 300, 100, 50
 # An uploaded file is somebody's: shown, played, never run, and not for pages of other sites.
 FILE_HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -35,9 +44,7 @@ FILE_HEADERS = {
     "/videos",
     status_code=202,
     responses={
-        **problems.openapi(
-            "bad_request", "missing_file", "invalid_request", "queue_unavailable", "storage_full", *problems.FILE_CODES
-        ),
+        **problems.openapi("bad_request", "missing_file", "queue_unavailable", "storage_full", *problems.FILE_CODES),
         200: {"model": Uploaded, "description": "the same bytes are in the library already"},
     },
     openapi_extra=form_schema(
@@ -56,7 +63,7 @@ async def upload_video(request: Request, response: Response, state: StateOf) -> 
     return Uploaded(video_id=video.id, job_id=job.id, status=video.status, created=created)
 
 
-@router.get("/videos", responses=problems.openapi("bad_cursor", "invalid_request"))
+@router.get("/videos", responses=problems.openapi("bad_cursor"))
 async def list_videos(
     state: StateOf,
     limit: Annotated[int, Query(ge=1, le=100)] = 50,
@@ -76,7 +83,7 @@ async def get_video(state: StateOf, video_id: str) -> Video:
     return video_schema(await _video(state, video_id))
 
 
-@router.patch("/videos/{video_id}", responses=problems.openapi("video_not_found", "invalid_request", "bad_request"))
+@router.patch("/videos/{video_id}", responses=problems.openapi("video_not_found", "bad_request"))
 async def change_video(state: StateOf, video_id: str, change: VideoChange) -> Video:
     """Change the title or the tags."""
     video = await state.read(state.catalogue.update_video, video_id, change.title, change.tags)
@@ -114,7 +121,7 @@ async def get_media(request: Request, state: StateOf, video_id: str) -> Response
     "/segments/{segment_id}/thumbnail",
     response_class=Response,
     responses={
-        **problems.openapi("segment_not_found", "thumbnail_not_found", "invalid_request"),
+        **problems.openapi("segment_not_found", "thumbnail_not_found"),
         200: {"description": "a still of the moment", "content": {"image/jpeg": {}}},
     },
 )
@@ -125,7 +132,7 @@ async def get_thumbnail(request: Request, state: StateOf, segment_id: Annotated[
 
 @router.get(
     "/videos/{video_id}/timeline",
-    responses=problems.openapi("video_not_found", "empty_query", "unknown_words", "invalid_request"),
+    responses=problems.openapi("video_not_found", "empty_query", "unknown_words"),
 )
 async def get_timeline(
     state: StateOf,
@@ -157,8 +164,8 @@ async def get_timeline(
 def title_and_tags(form: Form) -> tuple[str, list[str]]:
     """What a form says of a video. Raises Refused(invalid_request)."""
     name = form.filename or "unnamed"
-    title = " ".join((form.fields.get("title") or [""])[-1].split()) or name.rsplit(".", 1)[0] or name
-    tags = [tag.strip() for value in form.fields.get("tags", []) for tag in value.split(",")]
+    title = plain((form.fields.get("title") or [""])[-1]) or name.rsplit(".", 1)[0] or name
+    tags = [plain(tag) for value in form.fields.get("tags", []) for tag in value.split(",")]
     tags = list(dict.fromkeys(tag for tag in tags if tag))
     if len(title) > LONGEST_TITLE:
         raise Refused("invalid_request", f"The title has more than {LONGEST_TITLE} characters.")

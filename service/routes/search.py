@@ -19,13 +19,11 @@ router = APIRouter(tags=["search"])
 
 Parameters = Annotated[SearchParameters, Query()]
 
-TEXT_PROBLEMS = problems.openapi(
-    "empty_query", "unknown_words", "invalid_request", "bad_cursor", "bad_request", "catalogue_busy"
-)
+TEXT_PROBLEMS = problems.openapi("empty_query", "unknown_words", "bad_cursor", "bad_request")
 
 
 def _file_problems(*codes: str) -> dict[int | str, dict[str, Any]]:
-    common = ("invalid_request", "bad_cursor", "bad_request", "missing_file", "catalogue_busy", "query_too_long")
+    common = ("bad_cursor", "bad_request", "missing_file", "query_too_long")
     return problems.openapi(*common, *problems.FILE_CODES, *codes)
 
 

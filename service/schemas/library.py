@@ -3,11 +3,19 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 VideoStatus = Literal["pending", "ready", "failed"]
-Title = Annotated[str, Field(min_length=1, max_length=300)]
-Tag = Annotated[str, Field(min_length=1, max_length=100)]
+LONGEST_TITLE, LONGEST_TAG, MOST_TAGS = 300, 100, 50
+
+
+def plain(text: str) -> str:
+    """One line without control characters."""
+    return "".join(c for c in " ".join(text.split()) if c.isprintable())
+
+
+Title = Annotated[str, AfterValidator(plain), Field(min_length=1, max_length=LONGEST_TITLE)]
+Tag = Annotated[str, AfterValidator(plain), Field(min_length=1, max_length=LONGEST_TAG)]
 
 
 class Video(BaseModel):
@@ -44,7 +52,7 @@ class VideoChange(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     title: Title | None = None
-    tags: Annotated[list[Tag], Field(max_length=50)] | None = None
+    tags: Annotated[list[Tag], Field(max_length=MOST_TAGS)] | None = None
 
 
 class Uploaded(BaseModel):
