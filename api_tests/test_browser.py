@@ -1,0 +1,200 @@
+"""The page in a real Chromium, against a real server: what a visitor does."""
+
+import base64
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
+
+from api_tests.conftest import Library, Server
+from service.tests import media_samples
+
+pytestmark = pytest.mark.browser
+
+HOW_TO_GET_CHROMIUM = (
+    "No Chromium. Install one (Debian: 'apt install chromium'; anywhere: '.venv/test/bin/playwright install chromium') "
+    "or name its executable in the environment variable CHROMIUM."
+)
+
+# Works as root in a container, needs no GPU, and asks nobody on the network for anything.
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+)
+
+RESULT = "article.card[data-video-id]"
+
+# Makes a file out of base64 and drops it on the page, as the desktop would.
+DROP = """([data, name, type]) => {
+  const bytes = Uint8Array.from(atob(data), (character) => character.charCodeAt(0));
+  const transfer = new DataTransfer();
+  transfer.items.add(new File([bytes], name, { type }));
+  for (const kind of ["dragenter", "dragover", "drop"]) {
+    document.body.dispatchEvent(new DragEvent(kind, { dataTransfer: transfer, bubbles: true, cancelable: true }));
+  }
+}"""
+
+# Resolves to the playing time once it is past the start given; the test's timeout ends a film that stands still.
+PLAYED_PAST = """(video, start) => new Promise((resolve, reject) => {
+  video.addEventListener("error", () => reject(new Error(video.error?.message ?? "cannot play")));
+  const look = () => (video.currentTime > start + 0.3 ? resolve(video.currentTime) : setTimeout(look, 50));
+  look();
+})"""
+
+
+def find_chromium(playwright: Playwright) -> str | None:
+    """Path of a Chromium or Chrome: the one named, the system's, or Playwright's own; None when there is none."""
+    named = os.environ.get("CHROMIUM")
+    own = playwright.chromium.executable_path
+    candidates = [named] if named else ["chromium", "chromium-browser", "google-chrome", own]
+    return next((path for path in map(shutil.which, candidates) if path), None)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        executable = find_chromium(playwright)
+        if executable is None and os.environ.get("CI") == "true":
+            pytest.fail(HOW_TO_GET_CHROMIUM)
+        if executable is None:
+            pytest.skip(HOW_TO_GET_CHROMIUM)
+        browser = playwright.chromium.launch(executable_path=executable, args=list(FLAGS))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser, server: Server) -> Iterator[Page]:
+    """A fresh page; after the test it must have asked no other host for anything and broken no script or policy."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    page = context.new_page()
+    page.set_default_timeout(20_000)
+    complaints: list[str] = []
+    hosts: set[str] = set()
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    # Chromium also logs every answer of 400 and above as an error; those are the tests' own business.
+    page.on(
+        "console",
+        lambda message: (
+            complaints.append(message.text)
+            if message.type == "error" and not message.text.startswith("Failed to load resource")
+            else None
+        ),
+    )
+    page.on("request", lambda request: hosts.add(urlsplit(request.url).netloc))
+    yield page
+    context.close()
+    assert complaints == []
+    assert hosts <= {urlsplit(server.url).netloc, ""}  # "": blob addresses of what was dropped
+
+
+def drop(page: Page, file: Path, media_type: str) -> None:
+    """Drop a file on the page."""
+    page.evaluate(DROP, [base64.b64encode(file.read_bytes()).decode(), file.name, media_type])
+
+
+def test_a_typed_query_gives_moments_and_a_click_plays_one_from_its_start(page: Page, server: Server) -> None:
+    page.goto(server.url)
+    page.keyboard.press("/")
+    page.keyboard.type("a door opens")
+    page.keyboard.press("Enter")
+
+    cards = page.locator(RESULT)
+    expect(cards.first).to_be_visible()
+    expect(page.locator("#status")).to_contain_text(" ms")
+    assert page.url.endswith("/?q=a+door+opens")
+
+    with_picture = page.locator(f"{RESULT}:has(video)").first
+    start = float(with_picture.get_attribute("data-start-s") or "nan")
+    with_picture.locator("button.play").click()
+    video = with_picture.locator("video")
+    reached = video.evaluate(PLAYED_PAST, start)
+    assert start < reached < start + 10
+    assert video.evaluate("video => [video.muted, video.controls, video.videoWidth > 0]") == [False, True, True]
+
+
+def test_an_address_with_a_query_shows_its_results_and_back_returns_to_them(page: Page, server: Server) -> None:
+    page.goto(f"{server.url}/?q=an+explosion&match=visual")
+    expect(page.locator(RESULT).first).to_be_visible()
+    expect(page.locator("#q")).to_have_value("an explosion")
+    expect(page.locator("input[name=match][value=visual]")).to_be_checked()
+
+    page.locator("#examples a").first.click()
+    expect(page.locator("#q")).not_to_have_value("an explosion")
+    page.go_back()
+    expect(page.locator("#q")).to_have_value("an explosion")
+
+
+def test_the_pointer_over_a_card_previews_the_moment_without_sound(page: Page, server: Server) -> None:
+    page.goto(f"{server.url}/?q=a+door+opens")
+    card = page.locator(f"{RESULT}:has(video)").first
+    start = float(card.get_attribute("data-start-s") or "nan")
+    card.locator("button.play").hover()
+    video = card.locator("video")
+    video.evaluate(PLAYED_PAST, start)
+    assert video.evaluate("video => [video.muted, video.controls]") == [True, False]
+
+
+def test_a_still_dropped_on_the_page_finds_the_film_it_was_cut_from(
+    page: Page, server: Server, library: Library, tmp_path: Path
+) -> None:
+    page.goto(server.url)
+    drop(page, media_samples.still(tmp_path / "still.png", seed=3, t=5.0), "image/png")
+    expect(page.locator("#by-name")).to_have_text("still.png")
+    expect(page.locator("#overlay")).to_be_hidden()
+    expect(page.locator(RESULT).first).to_have_attribute("data-video-id", library.films[3])
+
+
+def test_a_dropped_sound_finds_a_sound_file_which_plays(
+    page: Page, server: Server, library: Library, tmp_path: Path
+) -> None:
+    page.goto(server.url)
+    drop(page, media_samples.cut_sound(tmp_path / "piece.wav", seed=8, start_s=4.0, seconds=3.0), "audio/wav")
+    card = page.locator(f"{RESULT}[data-video-id={library.sound}]").first
+    card.locator("button.play").click()
+    card.locator("audio").evaluate(PLAYED_PAST, float(card.get_attribute("data-start-s") or "nan"))
+
+
+def test_a_file_that_is_no_medium_and_words_that_nobody_knows_are_explained(
+    page: Page, server: Server, tmp_path: Path
+) -> None:
+    page.goto(server.url)
+    notes = tmp_path / "notes.txt"
+    notes.write_text("notes")
+    drop(page, notes, "text/plain")
+    expect(page.locator("#message")).to_contain_text("notes.txt")
+
+    page.fill("#q", "qqqzzzxxx")
+    page.keyboard.press("Enter")
+    expect(page.locator("#message")).to_contain_text("qqqzzzxxx")
+    expect(page.locator(RESULT)).to_have_count(0)
+
+
+def test_a_film_added_on_the_page_reports_its_progress_until_it_can_be_searched(
+    page: Page, server: Server, tmp_path: Path
+) -> None:
+    film = media_samples.film(tmp_path / "added on the page.mp4", seed=90)
+    page.goto(server.url)
+    count = page.locator("#library")
+    expect(count).to_contain_text("video")
+    before = count.inner_text()
+    page.click("#open-upload")
+    page.set_input_files("#upload-files", film)
+    line = page.locator("#upload-list li")
+    expect(line).to_contain_text(film.name)
+    expect(line).to_contain_text("Ready to search", timeout=60_000)
+    expect(count).not_to_have_text(before)
+
+    added = server.http.get("/v1/videos", params={"limit": 1}).json()["videos"][0]
+    assert added["filename"] == film.name
+    server.http.delete(f"/v1/videos/{added['id']}").raise_for_status()
