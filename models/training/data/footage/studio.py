@@ -27,8 +27,8 @@ SAMPLES_PER_TIC = SAMPLE_RATE // TICS_PER_SECOND
 WIDTH, HEIGHT = 256, 192
 FIELD_OF_VIEW = 90.0  # degrees across the picture's width
 
-# The engine runs as a child process and would outlive a killed parent. Its stub asks the kernel to end it with its parent
-# (PR_SET_PDEATHSIG = 1, SIGKILL = 9; the setting survives exec). Elsewhere than on Linux it just starts the engine.
+# The engine runs as a child process and would outlive a killed parent. Its stub asks the kernel to end it with its
+# parent (PR_SET_PDEATHSIG = 1, SIGKILL = 9; the setting survives exec). On other systems it just starts the engine.
 _STUB = """import ctypes, os, sys
 parent, engine = int(sys.argv[1]), sys.argv[2]
 if sys.platform == "linux":
@@ -56,7 +56,9 @@ def load_engine() -> Any:
     except ModuleNotFoundError as error:
         if error.name != "vizdoom":
             raise
-        raise EngineMissing("the game engine is missing: pip install 'vizdoom>=1.3,<2' (the extra mmv-search[train])") from error
+        raise EngineMissing(
+            "the game engine is missing: pip install 'vizdoom>=1.3,<2' (the extra mmv-search[train])"
+        ) from error
     except ImportError as error:
         raise EngineMissing(_missing_library(str(error))) from error
 
@@ -88,7 +90,7 @@ class Seen:
 
 @dataclass(slots=True)
 class Tic:
-    """1/35 s of recording: picture uint8 [H,W,3], sound int16 [1260,2], what is seen, the game's message, the position."""
+    """1/35 s of recording: picture uint8 [H,W,3], sound int16 [1260,2], what is seen, the game's message, position."""
 
     picture: np.ndarray
     sound: np.ndarray
@@ -96,10 +98,6 @@ class Tic:
     message: str
     position: np.ndarray
     height: float
-
-    def area(self, suffix: str) -> int:
-        """Largest area of a thing whose class ends with `suffix`; 0 when there is none."""
-        return max((s.area for s in self.seen if s.name.endswith(suffix)), default=0)
 
 
 @dataclass
@@ -118,7 +116,7 @@ class Move:
 
     def as_list(self) -> list[float]:
         keys = (self.attack, self.use, self.run, self.forward, self.backward, self.left, self.right)
-        return [float(k) for k in keys] + [self.turn, self.look]
+        return [float(k) for k in keys] + [self.turn, -self.look]  # the engine's "look" goes up
 
 
 @dataclass
@@ -150,7 +148,9 @@ class Studio:
         vzd, engine = self.vzd, self._engine
         engine.set_vizdoom_path(str(self._launcher()))
         engine.set_doom_game_path(str(wad_path(self.game)))
-        engine.set_doom_config_path(str(Path(self._folder.name) / "engine.ini"))
+        engine.set_doom_config_path(
+            os.devnull
+        )  # built-in settings, whatever this machine has; the engine writes it at its end
         engine.set_window_visible(False)
         engine.set_screen_resolution(vzd.ScreenResolution.RES_256X192)
         engine.set_screen_format(vzd.ScreenFormat.RGB24)
@@ -170,9 +170,11 @@ class Studio:
         engine.set_available_buttons([*keys, b.TURN_LEFT_RIGHT_DELTA, b.LOOK_UP_DOWN_DELTA])
         engine.set_available_game_variables([v.POSITION_X, v.POSITION_Y, v.POSITION_Z])
         # snd_efx 0: Debian's OpenAL aborts with effects on. -nomonsters: only those that a scene summons.
-        engine.add_game_args("+snd_efx 0 +snd_musicvolume 0 +cl_showsecretmessage 0 +con_midtime 0 -nomonsters +freelook 1")
+        engine.add_game_args("+snd_efx 0 +snd_musicvolume 0 +show_obituaries 0 +cl_showsecretmessage 0 +con_midtime 0")
+        # r_drawfuzz 0: half invisible things are see-through; their shimmer would depend on what was drawn before.
+        engine.add_game_args("-nomonsters +freelook 1 +r_drawfuzz 0")
         if self.network:
-            engine.add_game_args("-host 1 +sv_cheats 1 +sv_noautoaim 0")
+            engine.add_game_args("-host 1 +sv_cheats 1 +sb_deathmatch_enable 0 +sb_cooperative_enable 0")
         engine.set_doom_skill(3)
         engine.set_mode(vzd.Mode.PLAYER)
         engine.set_episode_timeout(0)
@@ -185,7 +187,9 @@ class Studio:
         (folder / "stub.py").write_text(_STUB)
         engine = Path(self.vzd.__file__).parent / "vizdoom"
         launcher = folder / "engine.sh"
-        launcher.write_text(f'#!/bin/sh\nexec "{sys.executable}" -IS "{folder}/stub.py" {os.getpid()} "{engine}" "$@"\n')
+        launcher.write_text(
+            f'#!/bin/sh\nexec "{sys.executable}" -IS "{folder}/stub.py" {os.getpid()} "{engine}" "$@"\n'
+        )
         launcher.chmod(0o700)
         return launcher
 
@@ -198,7 +202,9 @@ class Studio:
     def __enter__(self) -> Studio:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def map(self, name: str) -> GameMap:
@@ -206,15 +212,19 @@ class Studio:
             self._maps[name] = self.wad.load(name)
         return self._maps[name]
 
-    def begin(self, map_name: str, seed: int) -> None:
+    def begin(self, map_name: str, seed: int, *, keys: bool = True) -> None:
         """Start the map afresh. Never new_episode after set_doom_map, which has started one already."""
         self.tape, self.recording = [], False
+        self.show_flashes(True)
         self._engine.set_seed(seed)
         self._engine.set_doom_map(map_name)
-        if self.network:
-            self._engine.new_episode()
-        self.command("give keys")
+        if keys:
+            self.command("give keys")
         self.command("god")
+
+    def show_flashes(self, on: bool) -> None:
+        """Whether hits and items tint the picture. A bad hit's red would hide everything for seconds."""
+        self._engine.set_render_screen_flashes(on)
 
     def command(self, text: str) -> None:
         self._engine.send_game_command(text)
@@ -278,11 +288,12 @@ class Studio:
         self.face(angle)
         return float(np.hypot(*(self.position - point))) < 24
 
-    def take_weapon(self, name: str) -> None:
-        """Give and raise a weapon; takes 36 tics, unrecorded."""
+    def take_weapon(self, name: str, *, ammo: bool = True) -> None:
+        """Give and raise a weapon, with all the ammo one can carry if `ammo`; takes 36 tics, unrecorded."""
         if name not in ("Fist", "Pistol"):
             self.command(f"give {name}")
-        self.command("give ammo")
+        if ammo:
+            self.command("give ammo")
         self.command(f"use {name}")
         self._engine.set_action(Move().as_list())
         self._engine.advance_action(36)

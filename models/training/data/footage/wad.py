@@ -35,7 +35,7 @@ class Sector:
 
 @dataclass(frozen=True)
 class Trigger:
-    """A wall line that does something: its middle [2], the unit normal on its front side [2], the angle that faces it."""
+    """A wall line that does something: its middle [2], the unit normal on its front [2], the angle that faces it."""
 
     middle: np.ndarray
     normal: np.ndarray
@@ -61,9 +61,7 @@ class Wad:
         for i, name in enumerate(self.lump_names[:-1]):
             if self.lump_names[i + 1] == "THINGS":
                 parts = range(i + 1, min(i + 11, count))
-                self._maps[name] = {
-                    self.lump_names[j]: data[lumps[j][0] : lumps[j][0] + lumps[j][1]] for j in parts
-                }
+                self._maps[name] = {self.lump_names[j]: data[lumps[j][0] : lumps[j][0] + lumps[j][1]] for j in parts}
 
     @property
     def maps(self) -> list[str]:
@@ -129,7 +127,7 @@ class GameMap:
     def view_spot(
         self, rng: np.random.Generator, nearest: float = 320, farthest: float = 1800, places: np.ndarray | None = None
     ) -> tuple[np.ndarray, float] | None:
-        """A standing place and an angle with a free view between `nearest` and `farthest` ahead; None if none is found."""
+        """A standing place and an angle with a free view of `nearest` to `farthest` units; None if none is found."""
         candidates = self.standing_places if places is None else places
         for _ in range(20 if len(candidates) else 0):
             point = candidates[rng.integers(len(candidates))]
@@ -173,8 +171,8 @@ class GameMap:
     ) -> list[Trigger]:
         """Lines with one of these actions, at least 32 long.
 
-        `front_texture`: only those that show a texture with this prefix (switches). `lift`: only those whose back is the
-        platform that they move, so that one faces it, and not the far-off switch of a lift.
+        `front_texture`: only those that show a texture with this prefix (switches). `lift`: only those whose back is
+        the platform that they move, so that one faces it, and not the far-off switch of a lift.
         """
         found = []
         for i in np.flatnonzero(np.isin(self.special, list(specials))):

@@ -1,0 +1,137 @@
+"""Makes a set of clips with several processes. Interrupted, it goes on where it stopped, to the same bytes."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import asdict
+from multiprocessing import get_context
+from pathlib import Path
+
+from models.training.data.footage.film import FilmSettings, Studios, film_clip
+from models.training.data.footage.studio import check_engine
+from models.training.data.manifest import Clip, append, read_manifest, write_manifest
+from models.training.data.splits import split_of
+
+_PR_SET_PDEATHSIG = 1
+
+
+class FootageError(Exception):
+    """The set cannot be made; the message is one line for a person."""
+
+
+def _settings_of(folder: Path, settings: FilmSettings) -> None:
+    """Write down with what the set is made. Raises FootageError when the folder holds another set."""
+    path = folder / "footage.json"
+    wanted = {**asdict(settings), "maps": list(settings.maps)}
+    if path.exists():
+        found = json.loads(path.read_text(encoding="utf-8"))
+        changed = sorted(key for key in wanted if found.get(key) != wanted[key])
+        if changed:
+            raise FootageError(f"{folder} holds clips made with another {', '.join(changed)}: choose another --out")
+        return
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(json.dumps(wanted, indent=1) + "\n", encoding="utf-8")
+    temporary.replace(path)
+
+
+def _index(clip: Clip) -> int:
+    return int(clip.id.rpartition("-")[2])
+
+
+def _already_there(folder: Path, clips: int) -> list[Clip]:
+    """Rows of the wanted clips whose files exist; anything else is made again."""
+    manifest = folder / "manifest.jsonl"
+    rows = read_manifest(manifest, ignore_cut_line=True) if manifest.exists() else []
+    kept = {row.id: row for row in rows if (folder / row.file).is_file()}
+    for part in (folder / "clips").glob("*.part"):
+        part.unlink()
+    write_manifest(manifest, list(kept.values()))
+    return [row for row in kept.values() if _index(row) < clips]
+
+
+# One process's engines: opening one takes far longer than a clip.
+_studios: Studios | None = None
+
+
+def _start_worker() -> None:
+    global _studios
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C and ends its workers
+    if sys.platform == "linux":  # a killed parent takes its workers along, and a worker its engines (see studio.py)
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    _studios = Studios()
+
+
+def _work(settings: FilmSettings, index: int, folder: Path) -> Clip:
+    assert _studios is not None, "the worker was not started"
+    return film_clip(_studios, settings, index, folder)
+
+
+def generate_footage(
+    out: Path,
+    clips: int,
+    seed: int,
+    maps: list[str],
+    processes: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+    *,
+    crf: int = 26,
+    audio_bit_rate: int = 64_000,
+) -> list[Clip]:
+    """Make `out`/clips/*.mp4 and `out`/manifest.jsonl, sorted by id; returns the rows.
+
+    Clip i depends on `seed`, i, the list of maps and the two rates alone. `processes`: 0 for one a core. `progress` is
+    called with (clips there, clips wanted). Raises FootageError, EngineMissing, UnknownMap, NothingToFilm.
+    """
+    for name in maps:
+        split_of(name)
+    if clips < 0 or not maps:
+        raise FootageError("nothing to make: give a number of clips and at least one map")
+    check_engine()
+    out = out.resolve()
+    (out / "clips").mkdir(parents=True, exist_ok=True)
+    settings = FilmSettings(seed, tuple(maps), crf, audio_bit_rate)
+    _settings_of(out, settings)
+    rows = _already_there(out, clips)
+    there = {_index(row) for row in rows}
+    todo = [i for i in range(clips) if i not in there]
+    report = progress or (lambda done, total: None)
+    report(len(rows), clips)
+    if todo:
+        for row in _make(settings, todo, out, min(processes or os.cpu_count() or 1, len(todo))):
+            append(out / "manifest.jsonl", row)
+            rows.append(row)
+            report(len(rows), clips)
+    write_manifest(out / "manifest.jsonl", read_manifest(out / "manifest.jsonl"))
+    return sorted(rows, key=lambda row: row.id)
+
+
+def _make(settings: FilmSettings, todo: list[int], out: Path, processes: int) -> Iterator[Clip]:
+    """Yield the clips' rows as they are finished. Ends the workers, and with them the engines, on any error."""
+    pool = ProcessPoolExecutor(processes, mp_context=get_context("spawn"), initializer=_start_worker)
+    waiting: set[Future[Clip]] = set()
+    numbers = iter(todo)
+    try:
+        while True:
+            # Few at a time: an interrupted run leaves few gaps, and a set of millions needs no memory.
+            while len(waiting) < 3 * processes and (index := next(numbers, None)) is not None:
+                waiting.add(pool.submit(_work, settings, index, out))
+            if not waiting:
+                break
+            done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+            for future in done:
+                yield future.result()
+    except BrokenProcessPool as error:
+        raise FootageError("a worker process ended unexpectedly; run the same command again to go on") from error
+    finally:
+        workers = list((pool._processes or {}).values())
+        pool.shutdown(wait=not waiting, cancel_futures=True)
+        if waiting:
+            for worker in workers:
+                worker.kill()
