@@ -1,0 +1,82 @@
+"""Splits and manifests."""
+
+from pathlib import Path
+
+import pytest
+
+from models.training.data.footage.vocabulary import MONSTERS, WEAPONS
+from models.training.data.manifest import (
+    Clip,
+    Event,
+    ManifestError,
+    Narration,
+    append,
+    read_manifest,
+    write_manifest,
+)
+from models.training.data.splits import ALL_MAPS, SPLITS, UnknownMap, expand_maps, is_held_out_pair, split_of
+
+
+def _clip(number: int) -> Clip:
+    return Clip(
+        id=f"s1-{number:06d}",
+        file=f"clips/s1-{number:06d}.mp4",
+        duration_s=4.0,
+        fps=17.5,
+        has_video=True,
+        has_audio=False,
+        map="freedoom2:MAP23",
+        seed=1,
+        game="freedoom2",
+        narrations=[Narration(0.5, 2.0, "a spider robot")],
+        events=[Event("monster", 1.2, ["monster:technospider"], "technospider")],
+        concepts=["monster:technospider"],
+    )
+
+
+def test_no_map_is_in_two_splits() -> None:
+    assert len(ALL_MAPS) == len(set(ALL_MAPS)) == 68
+    assert {name: len(maps) for name, maps in SPLITS.items()} == {"train": 47, "validation": 2, "test": 10, "cross": 9}
+    assert split_of("freedoom1:E4M9") == "cross"
+
+
+def test_split_names_and_map_names_can_be_mixed() -> None:
+    assert expand_maps("validation, freedoom1:E1M1,freedoom2:MAP22") == [
+        "freedoom2:MAP21",
+        "freedoom2:MAP22",
+        "freedoom1:E1M1",
+    ]
+
+
+@pytest.mark.parametrize("name", ["freedoom2:MAP99", "MAP01", "", "training"])
+def test_an_unknown_map_is_named(name: str) -> None:
+    with pytest.raises(UnknownMap, match=f"unknown map '{name}'"):
+        expand_maps(f"test,{name}")
+
+
+def test_every_monster_is_held_out_with_one_weapon() -> None:
+    for monster in range(len(MONSTERS)):
+        assert sum(is_held_out_pair(weapon, monster) for weapon in range(len(WEAPONS))) == 1
+
+
+def test_rows_come_back_as_they_were_written(tmp_path: Path) -> None:
+    path = tmp_path / "manifest.jsonl"
+    for number in (2, 0, 1):
+        append(path, _clip(number))
+    assert read_manifest(path) == [_clip(2), _clip(0), _clip(1)]
+    write_manifest(path, read_manifest(path))
+    assert read_manifest(path) == [_clip(0), _clip(1), _clip(2)]
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_line_cut_off_by_a_crash_is_passed_over_only_when_asked_and_only_at_the_end(tmp_path: Path) -> None:
+    path = tmp_path / "manifest.jsonl"
+    append(path, _clip(0))
+    whole = path.read_text()
+    path.write_text(whole + whole[:50])
+    assert read_manifest(path, ignore_cut_line=True) == [_clip(0)]
+    with pytest.raises(ManifestError, match="line 2"):
+        read_manifest(path)
+    path.write_text(whole[:50] + "\n" + whole)
+    with pytest.raises(ManifestError, match="line 1"):
+        read_manifest(path, ignore_cut_line=True)
