@@ -121,10 +121,10 @@ def word_table(folder: Path, config: TrainConfig, console: Console) -> WordTable
     """The run's word table, built on first use."""
     path = folder / "words.npz"
     if not path.exists():
-        from models.training.data.footage.vocabulary import narration_words
+        from models.training.data.footage.narrate import all_words
 
         console.print("making the word table")
-        table = build_word_table(config.words, narration_words())
+        table = build_word_table(config.words, sorted(all_words()))
         table.save(folder / "words.tmp.npz")
         (folder / "words.tmp.npz").rename(path)
     return WordTable.load(path)

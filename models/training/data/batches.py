@@ -32,7 +32,9 @@ class Batch:
 class Batches:
     """The training stream: every epoch a new permutation of the clips."""
 
-    def __init__(self, cache: ClipCache, inputs: InputSpec, tokenizer: Tokenizer, augment: AugmentConfig, batch: int, seed: int):
+    def __init__(
+        self, cache: ClipCache, inputs: InputSpec, tokenizer: Tokenizer, augment: AugmentConfig, batch: int, seed: int
+    ):
         if len(cache.clips) < batch:
             raise ValueError(f"the set has {len(cache.clips)} clips, fewer than one batch of {batch}")
         self.cache, self.inputs, self.augment, self.batch, self.seed = cache, inputs, augment, batch, seed

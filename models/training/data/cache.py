@@ -31,7 +31,12 @@ class ClipCache:
 
 
 def open_cache(
-    data: Path, inputs: InputSpec, margin: float, *, processes: int = 2, progress: Callable[[int, int], None] | None = None
+    data: Path,
+    inputs: InputSpec,
+    margin: float,
+    *,
+    processes: int = 2,
+    progress: Callable[[int, int], None] | None = None,
 ) -> ClipCache:
     """Decode the clips of `data/manifest.jsonl` once into `data/cache-<key>/`; resumes where it was interrupted."""
     clips = read_manifest(data / "manifest.jsonl")

@@ -39,7 +39,9 @@ class WordTable:
             return cls([str(w) for w in f["words"]], f["codes"], f["scales"])
 
 
-def build_word_table(count: int, extra: Iterable[str] = (), progress: Callable[[int, int], None] | None = None) -> WordTable:
+def build_word_table(
+    count: int, extra: Iterable[str] = (), progress: Callable[[int, int], None] | None = None
+) -> WordTable:
     """The `count` most frequent English words, and `extra` ones, through MiniLM and PCA. Takes about a minute."""
     from wordfreq import top_n_list
 
