@@ -90,7 +90,7 @@ class Server:
 
     def worker(self) -> int:
         """Process id of the worker."""
-        return next(pid for pid in self.processes() if b"worker" in _command(pid) and b"service.cli" in _command(pid))
+        return next(pid for pid in self.processes() if {b"service.cli", b"worker"} <= set(_command(pid)))
 
     def resident_mb(self) -> float:
         """Memory of all its processes: proportional set size where the kernel tells it (shared pages count once)."""
@@ -146,8 +146,8 @@ def _children(pid: int) -> list[int]:
     return [int(child) for task in Path(f"/proc/{pid}/task").glob("*/children") for child in _read(task).split()]
 
 
-def _command(pid: int) -> bytes:
-    return _read(Path(f"/proc/{pid}/cmdline"))
+def _command(pid: int) -> list[bytes]:
+    return _read(Path(f"/proc/{pid}/cmdline")).split(b"\0")
 
 
 def _read(path: Path) -> bytes:

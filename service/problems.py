@@ -217,7 +217,7 @@ def invalid_request(errors: Iterable[Any]) -> JSONResponse:
     if any(f["name"] == "file" for f in fields):
         return response("missing_file", 'Send the file as multipart/form-data in a part named "file".', fields=fields)
     said = "; ".join(f"{f['name']}: {f['reason']}" for f in fields)
-    return response("invalid_request", f"{said}.", fields=fields)
+    return response("invalid_request", f"This request does not fit its description in /docs: {said}.", fields=fields)
 
 
 def http_problem(request: Request, error: HTTPException) -> JSONResponse:
