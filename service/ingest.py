@@ -12,7 +12,7 @@ import numpy as np
 
 from models.preprocess.media import MediaError, MediaInfo
 from models.runtime import Embedding, Encoders
-from service.catalogue import Catalogue, NewSegment, Video
+from service.catalogue import Catalogue, Job, NewSegment, Video
 from service.media import confined
 from service.media.confined import DecodedWindow
 from service.media.store import MediaStore
@@ -65,12 +65,13 @@ def ingest_video(
     video: Video,
     report: Callable[[float, str], None],
     *,
+    job: Job | None = None,
     embed_threads: int = 2,
 ) -> dict[str, Any]:
     """Decodes, embeds and stores one video; what it gave, as counts. Doing it again replaces what was there.
 
     `report(progress, stage)` is called for every few windows; what it raises ends the ingest with nothing stored.
-    Raises MediaError, and VideoGone when the video was deleted meanwhile.
+    Raises MediaError, VideoGone when the video was deleted meanwhile, and JobLost when `job` is no longer its worker's.
     """
     path = store.path(video.sha256)
     if not path.is_file():
@@ -94,7 +95,7 @@ def ingest_video(
     if not any(segment.vectors for segment in finished):
         raise MediaError("nothing_to_find", "Nothing can be seen or heard in this file: it is silent from end to end.")
     report(0.99, "storing")
-    catalogue.store_segments(video.id, encoders.bundle.fingerprint, finished)
+    catalogue.store_segments(video.id, encoders.bundle.fingerprint, finished, job)
     rows = sum(len(vectors) for segment in finished for vectors in segment.vectors.values())
     return {"segments": len(finished), "vectors": rows}
 

@@ -18,6 +18,11 @@ from service.catalogue.paging import page
 from service.catalogue.records import Job, JobKind, JobStatus
 from service.catalogue.tables import JobRow, VideoRow
 
+
+class JobLost(Exception):
+    """The job is no longer this worker's: it was cancelled, or another worker took it over."""
+
+
 ACTIVE = ("queued", "running")
 # A job that took its worker down this often is given up, or it would go on for ever.
 MAX_ATTEMPTS = 5

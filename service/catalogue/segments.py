@@ -8,8 +8,9 @@ from sqlalchemy import Select, delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from service.catalogue.engine import Database
-from service.catalogue.records import Change, ChangeKind, NewSegment, Segment
-from service.catalogue.tables import ChangeRow, RevisionRow, SegmentRow, VectorRow, VideoRow
+from service.catalogue.jobs import JobLost
+from service.catalogue.records import Change, ChangeKind, Job, NewSegment, Segment
+from service.catalogue.tables import ChangeRow, JobRow, RevisionRow, SegmentRow, VectorRow, VideoRow
 
 # SQLite allows some thousands of parameters a statement.
 IDS_PER_QUERY = 500
@@ -44,16 +45,23 @@ class SegmentQueries:
 
     _database: Database
 
-    def store_segments(self, video_id: str, bundle: str, segments: Sequence[NewSegment]) -> list[int]:
+    def store_segments(
+        self, video_id: str, bundle: str, segments: Sequence[NewSegment], job: Job | None = None
+    ) -> list[int]:
         """Replaces a video's segments of one bundle and marks the video ready, all or nothing. The new ids, in order.
 
-        Doing it twice leaves one set of segments. Raises VideoGone when the video was deleted, ValueError for vectors
-        that are not [rows >= 1, dim].
+        Doing it twice leaves one set of segments. With `job`, as it was claimed, nothing is stored (JobLost) unless it
+        still runs for its worker. Raises VideoGone when the video was deleted, ValueError for vectors that are not
+        [rows >= 1, dim].
         """
         with self._database.write() as session:
             video = session.get(VideoRow, video_id, with_for_update=True)
             if video is None:
                 raise VideoGone(video_id)
+            if job is not None:
+                row = session.get(JobRow, job.id, with_for_update=True)
+                if row is None or (row.status, row.worker) != ("running", job.worker):
+                    raise JobLost(job.id)
             old = list(
                 session.scalars(
                     select(SegmentRow.id)

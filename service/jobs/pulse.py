@@ -7,14 +7,11 @@ from types import TracebackType
 from sqlalchemy.exc import SQLAlchemyError
 
 from service.catalogue import Catalogue
+from service.catalogue.jobs import JobLost
 
 log = logging.getLogger(__name__)
 
-BEAT_S = 1.0
-
-
-class JobLost(Exception):
-    """The job is no longer ours: it was cancelled, or another worker took it over."""
+BEAT_S = 0.5
 
 
 class WorkerStopping(Exception):

@@ -10,10 +10,11 @@ from typing import Any
 from models.preprocess.media import MediaError
 from models.runtime import Encoders
 from service.catalogue import Catalogue, Job
+from service.catalogue.jobs import JobLost
 from service.catalogue.segments import VideoGone
 from service.ingest import ingest_video
 from service.jobs.problem import problem_document
-from service.jobs.pulse import JobLost, Pulse, WorkerStopping
+from service.jobs.pulse import Pulse, WorkerStopping
 from service.jobs.queue import JobQueue
 from service.media.store import MediaStore
 from service.media.thumbnails import Thumbnails
@@ -78,6 +79,7 @@ class Runner:
             self.encoders,
             video,
             report,
+            job=job,
             embed_threads=self.settings.embed_threads,
         )
 

@@ -1,5 +1,6 @@
 """Small media files, made on the spot: films and sounds that are told apart by eye and ear, and broken ones."""
 
+import functools
 from fractions import Fraction
 from pathlib import Path
 
@@ -12,12 +13,16 @@ FPS = 10
 
 def picture(seed: int, t: float, height: int = 96, width: int = 128) -> np.ndarray:
     """uint8 [height, width, 3]: a pattern of its own for each seed, over which a bright square moves."""
-    rng = np.random.default_rng(seed)
-    tiles = rng.integers(0, 200, (6, 8, 3), dtype=np.uint8)
-    frame = np.kron(tiles, np.ones((height // 6, width // 8, 1), np.uint8))
+    frame = _pattern(seed, height, width).copy()
     x = int(t * 12) % (width - 16)
     frame[height // 2 - 8 : height // 2 + 8, x : x + 16] = 255
     return frame
+
+
+@functools.cache
+def _pattern(seed: int, height: int, width: int) -> np.ndarray:
+    tiles = np.random.default_rng(seed).integers(0, 200, (6, 8, 3), dtype=np.uint8)
+    return np.kron(tiles, np.ones((height // 6, width // 8, 1), np.uint8))
 
 
 def sound(seed: int, seconds: float, rate: int = RATE) -> np.ndarray:

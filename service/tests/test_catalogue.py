@@ -13,7 +13,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import text, update
 
 from service.catalogue import Catalogue, CatalogueError, NewSegment, open_catalogue
-from service.catalogue.jobs import MAX_ATTEMPTS
+from service.catalogue.jobs import MAX_ATTEMPTS, JobLost
 from service.catalogue.paging import BadCursor
 from service.catalogue.segments import VideoGone
 from service.catalogue.tables import Base, JobRow
@@ -256,6 +256,17 @@ def test_a_cancelled_job_fails_its_pending_video_and_stops_its_worker(catalogue:
     assert video is not None
     assert video.status == "failed"
     assert catalogue.cancel_job("j_none") is None
+
+
+def test_a_worker_that_lost_its_job_stores_nothing(catalogue: Catalogue) -> None:
+    video_id, job_id = add(catalogue, 1)
+    job = catalogue.claim_job(job_id, "w")
+    assert job is not None
+    assert catalogue.store_segments(video_id, "b", some_segments(), job)
+    catalogue.cancel_job(job_id)
+    with pytest.raises(JobLost):
+        catalogue.store_segments(video_id, "b", some_segments(5), job)
+    assert catalogue.segment_count("b") == 2
 
 
 def test_a_rebuild_that_waits_already_is_not_queued_twice(catalogue: Catalogue) -> None:

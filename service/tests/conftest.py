@@ -1,0 +1,55 @@
+"""Fixtures of the service's tests: the real bundle, real media, short private homes."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from models.bundle import load_bundle
+from models.runtime import Encoders
+from service.catalogue import Catalogue, open_catalogue
+from service.settings import Settings
+from service.tests import media_samples
+
+
+@pytest.fixture
+def settings() -> Iterator[Settings]:
+    """Settings of an empty library; its path is short enough for a socket, as pytest's own folders may not be."""
+    home = Path(tempfile.mkdtemp(prefix="mmv-"))
+    prepared = Settings(home=home)
+    prepared.prepare_home()
+    yield prepared
+    shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.fixture
+def library(settings: Settings) -> Iterator[Catalogue]:
+    """The catalogue of `settings`."""
+    catalogue = open_catalogue(settings)
+    yield catalogue
+    catalogue.close()
+
+
+@pytest.fixture(scope="session")
+def encoders() -> Encoders:
+    """The encoders of the bundle in use."""
+    return Encoders(load_bundle(Settings().bundle_path()))
+
+
+@pytest.fixture(scope="session")
+def samples(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of media files, good and bad."""
+    folder = tmp_path_factory.mktemp("samples")
+    media_samples.film(folder / "film.mp4", 1, 8.0)
+    media_samples.film(folder / "long.mp4", 2, 120.0)
+    media_samples.film(folder / "short.mp4", 3, 1.0)
+    media_samples.silent_film(folder / "silent.mp4", 4, 5.0)
+    for suffix in ("wav", "mp3", "flac"):
+        media_samples.sound_file(folder / f"sound.{suffix}", 5, 6.0)
+    media_samples.still(folder / "still.png", 1)
+    media_samples.truncated_film(folder / "truncated.mp4")
+    media_samples.text_named_mp4(folder / "text.mp4")
+    media_samples.empty_file(folder / "empty.mp4")
+    return folder

@@ -1,0 +1,180 @@
+"""The confined decode child: what it gives for good files, and that bad ones, or its death, only give a sentence."""
+
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from models.bundle import InputSpec
+from models.preprocess import media
+from models.preprocess.media import MediaError
+from service.media import confined
+from service.media.confined import DecodedWindow, MediaLimits
+
+SPEC = InputSpec(
+    window_s=3.2, hop_s=1.6, frames=8, frame_height=32, frame_width=40, sample_rate=16_000, words=16, audio="waveform"
+)
+LIMITS = MediaLimits(max_duration_s=200.0, max_pixels=1_000_000)
+
+
+def windows_of(path: Path) -> list[DecodedWindow]:
+    return list(confined.decode_windows(path, SPEC, confined.probe(path, LIMITS)))
+
+
+def test_a_film_comes_in_overlapping_windows_with_every_grid_frame_new_once(samples: Path) -> None:
+    windows = windows_of(samples / "film.mp4")
+    assert [(w.start_s, w.end_s) for w in windows] == [(0.0, 3.2), (1.6, 4.8), (3.2, 6.4), (4.8, 8.0)]
+    grid = np.stack(list(media.read_frames(samples / "film.mp4", SPEC.step_s, 32, 40)))
+    for window in windows:
+        first = round(window.start_s / SPEC.step_s)
+        assert window.frames is not None
+        assert (window.frames == grid[first : first + 8]).all()
+        assert window.thumbnail is not None
+        assert window.thumbnail.startswith(b"\xff\xd8")
+    new = [window.new_frames for window in windows]
+    assert all(frames is not None for frames in new)
+    assert (np.concatenate([frames for frames in new if frames is not None]) == grid).all()
+    assert [round(w.new_time_s / SPEC.step_s) for w in windows] == [0, 8, 12, 16]
+
+
+def test_sound_comes_with_each_window_and_again_half_a_hop_later(samples: Path) -> None:
+    windows = windows_of(samples / "film.mp4")
+    whole = np.concatenate(list(media.read_audio(samples / "film.mp4", SPEC.sample_rate)))
+    for window in windows:
+        assert window.sound is not None
+        starts = [window.start_s] + ([window.start_s + 0.8] if window is not windows[-1] else [])
+        assert window.sound.shape == (len(starts), 51_200)
+        for row, start in zip(window.sound, starts, strict=True):
+            assert (row == whole[round(start * 16_000) :][:51_200]).all()
+
+
+def test_a_film_shorter_than_a_window_is_repeated_and_its_stills_are_not(samples: Path) -> None:
+    (window,) = windows_of(samples / "short.mp4")
+    assert (window.start_s, window.end_s) == (0.0, 1.0)
+    assert window.frames is not None
+    assert window.frames.shape == (8, 32, 40, 3)
+    assert (window.frames[3] == window.frames[0]).all()
+    assert window.new_count == 3
+    assert window.sound is not None
+    assert 14_000 < window.sound.shape[1] < 18_000
+
+
+def test_a_silent_film_has_no_sound_and_a_sound_has_no_picture(samples: Path) -> None:
+    assert all(w.sound is None and w.frames is not None for w in windows_of(samples / "silent.mp4"))
+    for name in ("sound.wav", "sound.mp3", "sound.flac"):
+        windows = windows_of(samples / name)
+        assert len(windows) == 3
+        assert all(w.sound is not None and w.frames is None and w.thumbnail is None for w in windows)
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [("empty.mp4", "empty_file"), ("text.mp4", "not_media"), ("truncated.mp4", "truncated_media")],
+)
+def test_a_bad_file_is_told_by_its_code(samples: Path, name: str, code: str) -> None:
+    with pytest.raises(MediaError) as caught:
+        confined.probe(samples / name, LIMITS)
+    assert caught.value.code == code
+    assert len(caught.value.message) > 30
+
+
+def test_what_is_too_long_or_too_large_is_refused(samples: Path) -> None:
+    with pytest.raises(MediaError, match="120 s") as caught:
+        confined.probe(samples / "long.mp4", MediaLimits(20.0, 10**6))
+    assert caught.value.code == "media_too_long"
+    with pytest.raises(MediaError) as caught:
+        confined.probe(samples / "film.mp4", MediaLimits(20.0, 1000))
+    assert caught.value.code == "media_too_large"
+    with pytest.raises(MediaError) as caught:
+        confined.decode_query_video(samples / "long.mp4", SPEC, MediaLimits(20.0, 10**6))
+    assert caught.value.code == "query_too_long"
+
+
+def test_queries_by_example_are_decoded(samples: Path) -> None:
+    assert confined.decode_query_image(samples / "still.png", SPEC, LIMITS).shape == (32, 40, 3)
+    assert len(confined.decode_query_audio(samples / "film.mp4", SPEC, LIMITS)) == pytest.approx(8 * 16_000, abs=2_000)
+    clip = confined.decode_query_video(samples / "film.mp4", SPEC, LIMITS)
+    assert clip.windows.shape == (4, 8, 32, 40, 3)
+    assert clip.waveform is not None
+    assert confined.decode_query_video(samples / "long.mp4", SPEC, LIMITS, most_windows=3).windows.shape[0] == 3
+    assert confined.decode_query_video(samples / "silent.mp4", SPEC, LIMITS).waveform is None
+
+
+@pytest.mark.parametrize(
+    ("call", "name", "code"),
+    [
+        (confined.decode_query_audio, "silent.mp4", "no_sound"),
+        (confined.decode_query_video, "sound.wav", "no_picture"),
+        (confined.decode_query_video, "still.png", "no_picture"),
+        (confined.decode_query_image, "film.mp4", "not_an_image"),
+        (confined.decode_query_image, "empty.mp4", "empty_file"),
+    ],
+)
+def test_a_query_of_the_wrong_kind_is_told_by_its_code(samples: Path, call: object, name: str, code: str) -> None:
+    assert callable(call)
+    with pytest.raises(MediaError) as caught:
+        call(samples / name, SPEC, LIMITS)
+    assert caught.value.code == code
+
+
+def test_a_child_that_dies_is_a_file_that_breaks_the_decoder(samples: Path) -> None:
+    info = confined.probe(samples / "long.mp4", LIMITS)
+    windows = confined.decode_windows(samples / "long.mp4", SPEC, info)
+    next(windows)
+    (child,) = multiprocessing.active_children()
+    assert child.pid is not None
+    os.kill(child.pid, signal.SIGSEGV)
+    with pytest.raises(MediaError) as caught:
+        list(windows)
+    assert caught.value.code == "decoder_crashed"
+
+
+def test_a_child_that_hangs_is_ended(samples: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(confined, "PATIENCE_S", 1.0)
+    info = confined.probe(samples / "long.mp4", LIMITS)
+    windows = confined.decode_windows(samples / "long.mp4", SPEC, info)
+    next(windows)
+    (child,) = multiprocessing.active_children()
+    assert child.pid is not None
+    os.kill(child.pid, signal.SIGSTOP)
+    with pytest.raises(MediaError) as caught:
+        list(windows)
+    assert caught.value.code == "decoder_timeout"
+    assert not multiprocessing.active_children()
+
+
+def test_stopping_early_leaves_no_child(samples: Path) -> None:
+    windows = confined.decode_windows(samples / "long.mp4", SPEC, confined.probe(samples / "long.mp4", LIMITS))
+    next(windows)
+    windows.close()  # type: ignore[attr-defined]  # it is a generator
+    assert not multiprocessing.active_children()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="macOS does not enforce these limits")
+def test_a_child_can_neither_write_a_file_nor_take_all_memory(tmp_path: Path) -> None:
+    program = """
+        import os, signal, sys
+        from service.media.decode_child import _confine
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        _confine(5)
+        try:
+            with open(sys.argv[1], "wb", buffering=0) as file:
+                file.write(b"x")
+        except OSError:
+            pass
+        else:
+            os._exit(1)
+        try:
+            bytearray(5 * 1024**3)
+        except MemoryError:
+            os._exit(0)
+        os._exit(2)
+    """
+    command = [sys.executable, "-c", textwrap.dedent(program), str(tmp_path / "file")]
+    assert subprocess.run(command, check=False).returncode == 0

@@ -1,0 +1,160 @@
+"""What happens when parts die: real processes, really killed. Nothing is lost and nothing is doubled."""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from models.bundle import load_bundle
+from service.catalogue import Catalogue, Job
+from service.jobs.queue import JobQueue
+from service.settings import Settings
+from service.supervisor import Supervisor
+from service.tests.test_upload import upload
+
+
+@pytest.fixture
+def supervisor(settings: Settings, library: Catalogue) -> Iterator[Supervisor]:
+    """Redis and a worker, without the HTTP server."""
+    with Supervisor(settings) as running:
+        yield running
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 30.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.05)
+
+
+def job_of(library: Catalogue, job_id: str) -> Job:
+    job = library.job(job_id)
+    assert job is not None
+    return job
+
+
+def is_running(library: Catalogue, job_id: str) -> bool:
+    job = job_of(library, job_id)
+    return job.status == "running" and job.progress > 0.05
+
+
+def assert_taken_in_once(library: Catalogue, video_id: str, job_id: str) -> None:
+    """The video is ready, with one set of segments, each with its vectors."""
+    job, video = job_of(library, job_id), library.video(video_id)
+    assert (job.status, job.problem) == ("done", None)
+    assert video is not None
+    assert video.status == "ready"
+    bundle = load_bundle(Settings().bundle_path()).fingerprint
+    segments = library.segments_of(video_id, bundle)
+    assert job.result is not None
+    assert len(segments) == job.result["segments"] == library.segment_count(bundle)
+    assert len({segment.start_s for segment in segments}) == len(segments)
+    assert sum(len(v) for _, _, _, v in library.vectors(bundle)) == job.result["vectors"]
+
+
+def test_a_worker_killed_in_the_middle_of_an_ingest_comes_back_and_finishes_it(
+    samples: Path, settings: Settings, library: Catalogue, supervisor: Supervisor
+) -> None:
+    video, job, _ = upload(samples / "long.mp4", settings, library)
+    assert JobQueue(str(supervisor.settings.redis_url)).enqueue(job.id)
+    wait_for(lambda: is_running(library, job.id))
+    assert supervisor.worker_pid is not None
+    killed = supervisor.worker_pid
+    os.kill(killed, signal.SIGKILL)
+    wait_for(lambda: supervisor.worker_pid != killed, 5)
+    wait_for(lambda: job_of(library, job.id).status not in ("queued", "running"))
+    assert job_of(library, job.id).attempts == 2
+    assert_taken_in_once(library, video.id, job.id)
+
+
+def test_a_worker_asked_to_stop_gives_its_job_back_at_once(
+    samples: Path, settings: Settings, library: Catalogue, supervisor: Supervisor
+) -> None:
+    video, job, _ = upload(samples / "long.mp4", settings, library)
+    JobQueue(str(supervisor.settings.redis_url)).enqueue(job.id)
+    wait_for(lambda: is_running(library, job.id))
+    assert supervisor.worker_pid is not None
+    os.kill(supervisor.worker_pid, signal.SIGTERM)
+    wait_for(lambda: job_of(library, job.id).status == "queued", 5)
+    wait_for(lambda: job_of(library, job.id).status == "done")
+    assert job_of(library, job.id).attempts == 1
+    assert_taken_in_once(library, video.id, job.id)
+
+
+def test_jobs_that_redis_lost_are_found_in_the_catalogue(
+    samples: Path, settings: Settings, library: Catalogue, supervisor: Supervisor
+) -> None:
+    queue = JobQueue(str(supervisor.settings.redis_url))
+    _, first, _ = upload(samples / "long.mp4", settings, library)
+    queue.enqueue(first.id)
+    video, job, _ = upload(samples / "film.mp4", settings, library)
+    queue.enqueue(job.id)
+    wait_for(lambda: is_running(library, first.id))
+    queue.redis.flushall()
+    wait_for(lambda: job_of(library, first.id).status == "done")
+    wait_for(lambda: job_of(library, job.id).status == "done")
+    ready = library.video(video.id)
+    assert ready is not None
+    assert ready.status == "ready"
+
+
+def test_a_redis_that_dies_comes_back_with_its_queue(
+    samples: Path, settings: Settings, library: Catalogue, supervisor: Supervisor
+) -> None:
+    queue = JobQueue(str(supervisor.settings.redis_url))
+    os.kill(int(queue.redis.info("server")["process_id"]), signal.SIGKILL)
+    video, job, _ = upload(samples / "film.mp4", settings, library)
+    queue.enqueue(job.id)  # whether or not it takes it
+    wait_for(lambda: job_of(library, job.id).status == "done")
+    assert_taken_in_once(library, video.id, job.id)
+
+
+def test_a_cancelled_ingest_stops_and_stores_nothing(
+    samples: Path, settings: Settings, library: Catalogue, supervisor: Supervisor
+) -> None:
+    queue = JobQueue(str(supervisor.settings.redis_url))
+    cancelled, job, _ = upload(samples / "long.mp4", settings, library)
+    queue.enqueue(job.id)
+    wait_for(lambda: is_running(library, job.id))
+    assert library.cancel_job(job.id)
+    _, following, _ = upload(samples / "film.mp4", settings, library)
+    queue.enqueue(following.id)
+    wait_for(lambda: job_of(library, following.id).status == "done")
+    assert job_of(library, job.id).status == "cancelled"
+    video = library.video(cancelled.id)
+    assert video is not None
+    assert video.status == "failed"
+    assert library.segments_of(cancelled.id, load_bundle(Settings().bundle_path()).fingerprint) == []
+
+
+def test_a_video_deleted_while_it_is_taken_in_leaves_no_trace(
+    samples: Path, settings: Settings, library: Catalogue, supervisor: Supervisor
+) -> None:
+    video, job, _ = upload(samples / "long.mp4", settings, library)
+    JobQueue(str(supervisor.settings.redis_url)).enqueue(job.id)
+    wait_for(lambda: is_running(library, job.id))
+    assert library.delete_video(video.id)
+    _, following, _ = upload(samples / "silent.mp4", settings, library)
+    JobQueue(str(supervisor.settings.redis_url)).enqueue(following.id)
+    wait_for(lambda: job_of(library, following.id).status == "done")
+    assert job_of(library, job.id).status == "cancelled"
+    assert library.counts()["videos"] == 1
+
+
+def test_a_file_that_is_gone_fails_its_job_with_a_sentence(
+    samples: Path, settings: Settings, library: Catalogue, supervisor: Supervisor
+) -> None:
+    video, job, _ = upload(samples / "film.mp4", settings, library)
+    for path in settings.media_dir.glob("??/*"):
+        path.unlink()
+    JobQueue(str(supervisor.settings.redis_url)).enqueue(job.id)
+    wait_for(lambda: job_of(library, job.id).status == "failed")
+    problem = job_of(library, job.id).problem
+    assert problem is not None
+    assert problem["code"] == "media_missing"
+    failed = library.video(video.id)
+    assert failed is not None
+    assert failed.problem == problem

@@ -1,0 +1,156 @@
+"""Ingest and rebuild with the real encoders: what becomes of a film, and that doing it again doubles nothing."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from index import SpaceKey, current
+from models.preprocess.media import MediaError
+from models.runtime import Encoders
+from service.catalogue import Catalogue, Video
+from service.ingest import ingest_video
+from service.media.store import MediaStore
+from service.media.thumbnails import Thumbnails
+from service.rebuild import is_outgrown, rebuild_index
+from service.settings import Settings
+from service.tests import media_samples
+from service.tests.test_upload import files_in, upload
+
+
+def no_report(progress: float, stage: str) -> None:
+    assert 0.0 <= progress <= 1.0
+    assert stage
+
+
+def take_in(path: Path, settings: Settings, library: Catalogue, encoders: Encoders) -> tuple[Video, dict[str, int]]:
+    video, _, _ = upload(path, settings, library)
+    store, thumbnails = MediaStore(settings.media_dir), Thumbnails(settings.thumbnails_dir)
+    return video, ingest_video(library, store, thumbnails, encoders, video, no_report)
+
+
+def vectors_of(library: Catalogue, encoders: Encoders) -> dict[tuple[str, str, int], np.ndarray]:
+    return {(c, s, i): v for c, s, i, v in library.vectors(encoders.bundle.fingerprint)}
+
+
+def test_a_film_gets_segments_with_vectors_of_what_is_seen_and_heard(
+    samples: Path, settings: Settings, library: Catalogue, encoders: Encoders
+) -> None:
+    video, result = take_in(samples / "film.mp4", settings, library, encoders)
+    spec = encoders.bundle.inputs
+    segments = library.segments_of(video.id, encoders.bundle.fingerprint)
+    assert result["segments"] == len(segments) > 1
+    assert segments[0].start_s == 0.0
+    assert segments[-1].end_s == pytest.approx(8.0, abs=0.2)
+    stored = vectors_of(library, encoders)
+    stills = 0
+    for segment in segments:
+        assert stored[("visual", "fine", segment.id)].shape == (1, encoders.bundle.dims["fine"])
+        assert stored[("visual", "coarse", segment.id)].shape == (1, encoders.bundle.dims["coarse"])
+        assert len(stored[("sound", "fine", segment.id)]) in (1, 2)
+        stills += len(stored.get(("frame", "fine", segment.id), ()))
+        assert Thumbnails(settings.thumbnails_dir).path(video.id, segment.start_s).is_file()
+    assert stills == pytest.approx(8.0 / spec.step_s, abs=1)
+    for vectors in stored.values():
+        assert vectors.dtype == np.float16
+        assert np.linalg.norm(vectors.astype(np.float32), axis=1) == pytest.approx(1.0, abs=5e-3)
+
+
+def test_a_still_is_stored_with_the_segment_whose_middle_is_nearest(
+    samples: Path, settings: Settings, library: Catalogue, encoders: Encoders
+) -> None:
+    video, _ = take_in(samples / "film.mp4", settings, library, encoders)
+    spec = encoders.bundle.inputs
+    grid = media_grid(samples / "film.mp4", encoders)
+    stored = vectors_of(library, encoders)
+    segments = library.segments_of(video.id, encoders.bundle.fingerprint)
+    middles = np.array([(s.start_s + s.end_s) / 2 for s in segments])
+    for i in range(len(grid)):
+        wanted = encoders.image(grid[i : i + 1]).fine[0]
+        best = max(segments, key=lambda s: (stored[("frame", "fine", s.id)].astype(np.float32) @ wanted).max())
+        assert abs(middles - i * spec.step_s).min() == pytest.approx(
+            abs((best.start_s + best.end_s) / 2 - i * spec.step_s), abs=spec.step_s
+        )
+
+
+def media_grid(path: Path, encoders: Encoders) -> np.ndarray:
+    from models.preprocess.media import read_frames
+
+    spec = encoders.bundle.inputs
+    return np.stack(list(read_frames(path, spec.step_s, spec.frame_height, spec.frame_width)))
+
+
+def test_a_sound_alone_and_a_silent_film_get_what_they_have(
+    samples: Path, settings: Settings, library: Catalogue, encoders: Encoders
+) -> None:
+    sound, _ = take_in(samples / "sound.mp3", settings, library, encoders)
+    assert {channel for channel, _, _ in vectors_of(library, encoders)} == {"sound"}
+    assert files_in(settings.thumbnails_dir) == []
+    library.delete_video(sound.id)
+    take_in(samples / "silent.mp4", settings, library, encoders)
+    assert {channel for channel, _, _ in vectors_of(library, encoders)} == {"visual", "frame"}
+
+
+def test_a_sound_of_silence_fails_with_a_sentence(
+    tmp_path: Path, settings: Settings, library: Catalogue, encoders: Encoders
+) -> None:
+    path = media_samples.sound_file(tmp_path / "silence.wav", wave=np.zeros(32_000, np.float32))
+    with pytest.raises(MediaError) as caught:
+        take_in(path, settings, library, encoders)
+    assert caught.value.code == "nothing_to_find"
+
+
+def test_taking_a_film_in_again_replaces_what_was_there(
+    samples: Path, settings: Settings, library: Catalogue, encoders: Encoders
+) -> None:
+    _, first = take_in(samples / "film.mp4", settings, library, encoders)
+    before = list(vectors_of(library, encoders).values())
+    _, second = take_in(samples / "film.mp4", settings, library, encoders)
+    after = list(vectors_of(library, encoders).values())
+    assert first == second
+    assert library.segment_count(encoders.bundle.fingerprint) == first["segments"]
+    assert all((a == b).all() for a, b in zip(before, after, strict=True))
+
+
+def test_a_report_that_raises_ends_the_ingest_with_nothing_stored(
+    samples: Path, settings: Settings, library: Catalogue, encoders: Encoders
+) -> None:
+    video, _, _ = upload(samples / "long.mp4", settings, library)
+
+    def stop(progress: float, stage: str) -> None:
+        if progress > 0.1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        ingest_video(
+            library,
+            MediaStore(settings.media_dir),
+            Thumbnails(settings.thumbnails_dir),
+            encoders,
+            video,
+            stop,
+        )
+    assert library.segment_count(encoders.bundle.fingerprint) == 0
+
+
+def test_a_rebuild_holds_every_vector_of_the_catalogue(
+    samples: Path, settings: Settings, library: Catalogue, encoders: Encoders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle = encoders.bundle.fingerprint
+    assert not is_outgrown(library, bundle, settings.index_dir)
+    for name in ("film.mp4", "sound.wav"):
+        take_in(samples / name, settings, library, encoders)
+    monkeypatch.setattr("service.rebuild.OUTGROWN_SEGMENTS", 2)
+    assert is_outgrown(library, bundle, settings.index_dir)
+    result = rebuild_index(library, bundle, settings.index_dir, no_report)
+    assert not is_outgrown(library, bundle, settings.index_dir)
+    generation = current(settings.index_dir)
+    assert generation is not None
+    assert generation.name == result["generation"]
+    rows: dict[SpaceKey, int] = {}
+    for (channel, space, _), vectors in vectors_of(library, encoders).items():
+        rows[SpaceKey(channel, space)] = rows.get(SpaceKey(channel, space), 0) + len(vectors)
+    assert generation.counts == rows
+    assert result["rows"] == {str(key): count for key, count in rows.items()}
+    assert all(recall == 1.0 for recall in result["recall_at_10"].values())
+    assert generation.ids().tolist() == library.segment_ids(bundle)
