@@ -174,8 +174,10 @@ def serve(settings: Settings, *, on_ready: Callable[[str], None], quiet: bool = 
     """
     import uvicorn
 
+    from models.bundle import load_bundle
     from service.app import create_app
 
+    load_bundle(settings.bundle_path())  # what is wrong with it is told before anything starts
     settings.prepare_home()
     with home_lock(settings), contextlib.closing(listen(settings.host, settings.port)) as listener:
         settings = settings.model_copy(update={"port": listener.getsockname()[1]})

@@ -11,7 +11,7 @@ from service.jobs.queue import JobQueue
 
 log = logging.getLogger(__name__)
 
-INTERVAL_S = 5.0
+INTERVAL_S = 2.0
 
 
 def redeliver(catalogue: Catalogue, queue: JobQueue, worker: str | None = None) -> list[str]:

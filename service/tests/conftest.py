@@ -43,7 +43,7 @@ def samples(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of media files, good and bad."""
     folder = tmp_path_factory.mktemp("samples")
     media_samples.film(folder / "film.mp4", 1, 8.0)
-    media_samples.film(folder / "long.mp4", 2, 120.0)
+    media_samples.film(folder / "long.mp4", 2, 90.0)
     media_samples.film(folder / "short.mp4", 3, 1.0)
     media_samples.silent_film(folder / "silent.mp4", 4, 5.0)
     for suffix in ("wav", "mp3", "flac"):
