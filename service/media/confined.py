@@ -34,6 +34,7 @@ TIMED_OUT = MediaError(
 # The longest silence of a child that decodes: the first frame of a large film on a busy machine takes some seconds.
 PATIENCE_S = 60.0
 QUERY_PATIENCE_S = 20.0
+MAIN_MODULE = "service.cli"
 
 
 @dataclass(frozen=True)
@@ -146,9 +147,10 @@ def _query(path: Path, inputs: InputSpec, limits: MediaLimits) -> dict[str, Any]
 
 
 def _context() -> multiprocessing.context.ForkServerContext:
-    # __main__ too, or every child would import the program that runs here once more (it costs tens of milliseconds).
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["__main__", decode_child.__name__])
+    # multiprocessing imports the main module in every child: 150 ms, unless what that imports is there already.
+    # ("__main__" in this list is meant for that, but has no effect up to Python 3.13: CPython issue 126631.)
+    context.set_forkserver_preload([MAIN_MODULE, decode_child.__name__])
     return context
 
 
