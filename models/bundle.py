@@ -38,7 +38,7 @@ class InputSpec:
 
 @dataclass(frozen=True)
 class Bundle:
-    """A loaded and checked `bundle.json`. `fingerprint` (sha256 of that file) identifies the model its vectors come from."""
+    """A loaded and checked `bundle.json`. `fingerprint` (its sha256) identifies the model that vectors come from."""
 
     path: Path
     fingerprint: str
@@ -81,14 +81,18 @@ def load_bundle(path: str | Path) -> Bundle:
         data = json.loads(raw)
     except ValueError as error:
         raise BundleError(f"{manifest} is not valid JSON: {error}") from None
-    if not isinstance(data, dict) or data.get("schema") != SCHEMA:
-        raise BundleError(f"{manifest}: schema {data.get('schema') if isinstance(data, dict) else None!r} is not known; this version reads {SCHEMA}")
+    schema = data.get("schema") if isinstance(data, dict) else None
+    if schema != SCHEMA:
+        raise BundleError(f"{manifest}: schema {schema!r} is not known; this version reads {SCHEMA}")
     try:
         bundle = Bundle(
             path=path,
             fingerprint=hashlib.sha256(raw).hexdigest(),
             inputs=InputSpec(**data["inputs"]),
-            **{k: data[k] for k in ("name", "graph", "backbones", "dims", "network", "licence", "provenance", "metrics", "files")},
+            **{
+                k: data[k]
+                for k in ("name", "graph", "backbones", "dims", "network", "licence", "provenance", "metrics", "files")
+            },
         )
     except (KeyError, TypeError) as error:
         raise BundleError(f"{manifest}: missing or unexpected field: {error}") from None

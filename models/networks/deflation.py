@@ -8,7 +8,7 @@ from models.networks.mmv import MMV
 
 
 class DeflatedMMV(nn.Module):
-    """An image network: the video network without its temporal shift, with batch-norm scales and offsets of its own.
+    """An image network: the video network without its temporal shift, with its own batch-norm scales and offsets.
 
     Only gamma and beta (`trainable()`) differ from the video network; its convolutions, statistics and heads are those of
     the video network, held in eval mode.

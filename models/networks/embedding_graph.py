@@ -40,7 +40,9 @@ class FACGraph(nn.Module):
 
     audio_scale: Tensor
 
-    def __init__(self, video_dim: int, audio_dim: int, text_dim: int, fine_dim: int = FINE_DIM, coarse_dim: int = COARSE_DIM):
+    def __init__(
+        self, video_dim: int, audio_dim: int, text_dim: int, fine_dim: int = FINE_DIM, coarse_dim: int = COARSE_DIM
+    ):
         super().__init__()
         self.video_fine = FineVideoHead(video_dim, fine_dim)
         self.audio_fine = nn.Linear(audio_dim, fine_dim)

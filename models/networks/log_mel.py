@@ -15,7 +15,7 @@ TIME_MULTIPLE = 32
 
 @dataclass(frozen=True)
 class LogMelConfig:
-    """Defaults are the published ones (`logmf` in google-deepmind/dmvr): 48 kHz, 2048/1024 samples, 80 bins, 80 to 7,600 Hz."""
+    """Defaults are the published ones: `logmf` in google-deepmind/dmvr."""
 
     sample_rate: int = 48_000
     frame: int = 2048
@@ -27,7 +27,7 @@ class LogMelConfig:
 
 
 class LogMel(nn.Module):
-    """Mono waveform float [B, S] in [-1, 1] -> log-mel [B, time, bins]: natural log of (mel-weighted magnitudes + offset).
+    """Mono waveform float [B, S] in [-1, 1] -> log-mel [B, time, bins]: log(mel-weighted magnitudes + offset).
 
     Sounds are looped to a multiple of TIME_MULTIPLE hops, as MMV loops clips shorter than the window. Frame i starts at
     sample i * hop.

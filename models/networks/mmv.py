@@ -26,7 +26,7 @@ class MMVConfig:
 
 
 class MMV(nn.Module):
-    """Embeds clips, sounds and texts. Each encode_* returns un-normalised float32 `representation`, `fine`, `coarse`."""
+    """Embeds clips, sounds and texts; encode_* return un-normalised float32 `representation`, `fine`, `coarse`."""
 
     def __init__(self, config: MMVConfig, word_vectors: Tensor):
         super().__init__()

@@ -69,7 +69,7 @@ class ResNetV2(nn.Module):
         for count, out_channels, stride in zip(config.blocks, config.channels, STRIDES, strict=True):
             blocks = []
             for j in range(count):
-                # The published TSM net projects in the first block of every unit, the audio net only where channels change.
+                # The published TSM net projects in every unit's first block, the audio net where the shape changes.
                 project = j == 0 and (always_project or channels != out_channels or stride > 1)
                 blocks.append(Block(channels, out_channels, stride if j == 0 else 1, config.block, project))
                 channels = out_channels

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 class TextTower(nn.Module):
     """int64 ids [B, N] -> representation [B, D]: Linear(ReLU) of each word, max over all N positions.
 
-    Padding is a word like any other and takes part in the max, as in the reference. Ids outside the table raise IndexError.
+    Padding is a word like any other and takes part in the max, as in the reference. Raises IndexError for other ids.
     """
 
     def __init__(self, vectors: Tensor, dim: int):

@@ -94,7 +94,9 @@ def probe(path: str | Path, *, max_duration_s: float | None = None, max_pixels: 
             is_image=is_image,
         )
     if max_duration_s is not None and duration > max_duration_s:
-        raise MediaError("media_too_long", f"The file lasts {duration:.0f} s; at most {max_duration_s:.0f} s are accepted.")
+        raise MediaError(
+            "media_too_long", f"The file lasts {duration:.0f} s; at most {max_duration_s:.0f} s are accepted."
+        )
     _decode_one(path, info)
     return info
 
@@ -190,7 +192,8 @@ def read_image(source: str | Path | bytes, height: int, width: int, max_pixels: 
         image: Image.Image = Image.open(BytesIO(data))
         if image.width * image.height > max_pixels:
             raise MediaError(
-                "media_too_large", f"The image has {image.width}x{image.height} pixels; at most {max_pixels:,} are accepted."
+                "media_too_large",
+                f"The image has {image.width}x{image.height} pixels; at most {max_pixels:,} are accepted.",
             )
         image = ImageOps.exif_transpose(image)
         if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
@@ -284,7 +287,10 @@ def _decode(container: "av.container.InputContainer", stream: "av.stream.Stream"
 
 
 def _walk_packets(
-    container: "av.container.InputContainer", video: "av.stream.Stream | None", audio: "av.stream.Stream | None", declared: float
+    container: "av.container.InputContainer",
+    video: "av.stream.Stream | None",
+    audio: "av.stream.Stream | None",
+    declared: float,
 ) -> float:
     """Demux the whole file; its real duration in seconds. Raises MediaError(truncated_media) when it ends early."""
     first: dict[int, float] = {}
@@ -327,4 +333,6 @@ def _decode_one(path: Path, info: MediaInfo) -> None:
         if stream is None or next(_decode(container, stream), None) is None:
             kind = "picture" if info.has_video else "sound"
             codec = info.video_codec if info.has_video else info.audio_codec
-            raise MediaError("unsupported_media", f"The {kind} ({codec}) cannot be decoded: it is damaged or not supported.")
+            raise MediaError(
+                "unsupported_media", f"The {kind} ({codec}) cannot be decoded: it is damaged or not supported."
+            )

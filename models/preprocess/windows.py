@@ -23,5 +23,5 @@ def window_starts(duration_s: float, window_s: float, hop_s: float, step_s: floa
 
 
 def fit_frames(frames: np.ndarray, count: int) -> np.ndarray:
-    """Exactly `count` frames [count, H, W, 3]: the first ones, looped where there are fewer (MMV evaluates short clips so)."""
+    """Exactly `count` frames [count, H, W, 3]: the first ones, looped where there are fewer, as MMV does."""
     return frames[np.arange(count) % len(frames)]

@@ -35,7 +35,9 @@ def test_mil_nce_equals_the_explicit_sum_over_pairs(missing: int) -> None:
     valid = torch.rand(5, 3) > 0.3
     valid[0] = True
     valid[5 - missing :] = False
-    assert mil_nce(video, candidates, valid).item() == pytest.approx(explicit_mil_nce(video, candidates, valid), rel=1e-5)
+    assert mil_nce(video, candidates, valid).item() == pytest.approx(
+        explicit_mil_nce(video, candidates, valid), rel=1e-5
+    )
 
 
 def test_nce_is_mil_nce_with_one_candidate() -> None:

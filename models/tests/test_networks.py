@@ -30,9 +30,18 @@ def network() -> MMV:
 
 @pytest.mark.parametrize(
     ("size", "kernel", "stride", "pads"),
-    [(200, 7, 2, (2, 3)), (13, 7, 2, (3, 3)), (50, 3, 2, (0, 1)), (25, 3, 2, (1, 1)), (24, 1, 2, (0, 0)), (9, 3, 1, (1, 1))],
+    [
+        (200, 7, 2, (2, 3)),
+        (13, 7, 2, (3, 3)),
+        (50, 3, 2, (0, 1)),
+        (25, 3, 2, (1, 1)),
+        (24, 1, 2, (0, 0)),
+        (9, 3, 1, (1, 1)),
+    ],
 )
-def test_same_padding_depends_on_the_parity_of_the_size(size: int, kernel: int, stride: int, pads: tuple[int, int]) -> None:
+def test_same_padding_depends_on_the_parity_of_the_size(
+    size: int, kernel: int, stride: int, pads: tuple[int, int]
+) -> None:
     assert same_pads(size, kernel, stride) == pads
 
 

@@ -23,7 +23,9 @@ def register(app: typer.Typer, bundle_app: typer.Typer) -> None:
 
 
 def train(
-    config: Annotated[Path, typer.Argument(help="A training configuration, such as models/training/configs/freedoom-fac-small.yaml.")],
+    config: Annotated[
+        Path, typer.Argument(help="A training configuration, such as models/training/configs/freedoom-fac-small.yaml.")
+    ],
     data: Annotated[Path, typer.Option(help="Folder with manifest.jsonl and clips, as `mmv-search footage` makes it.")],
     out: Annotated[Path, typer.Option(help="Folder for the run: checkpoints, log, word table.")],
     validation: Annotated[Path | None, typer.Option(help="Held-out folder to evaluate on during training.")] = None,
@@ -55,13 +57,17 @@ def deflate(
         loaded = load_run(run)
         cache = open_cache(data, loaded.config.inputs, loaded.config.augment.margin)
         _, found = run_deflation(loaded, cache, make_batches(loaded, cache), console)
-        console.print(f"cosine to the static clip: naive {found.naive:.3f}, trained {found.trained:.3f}, inflated input 1")
+        console.print(
+            f"cosine to the static clip: naive {found.naive:.3f}, trained {found.trained:.3f}, inflated input 1"
+        )
 
 
 def export(
     run: Annotated[Path, typer.Argument(help="The folder of a deflated training run.")],
     out: Annotated[Path, typer.Option(help="Folder of the bundle to write; an existing one is replaced.")],
-    evaluation: Annotated[Path | None, typer.Option(help="A metrics.json that `evaluate` wrote, to record in the bundle.")] = None,
+    evaluation: Annotated[
+        Path | None, typer.Option(help="A metrics.json that `evaluate` wrote, to record in the bundle.")
+    ] = None,
 ) -> None:
     """Export a trained and deflated network to a bundle of ONNX encoders, and check them against PyTorch."""
     with _clear_errors():
@@ -148,7 +154,15 @@ class _clear_errors:
             raise typer.Exit(_fail(f"{error.name} is not installed; training needs: pip install 'mmv-search[train]'"))
         if isinstance(error, KeyboardInterrupt):
             raise typer.Exit(_fail("interrupted; run the same command with --resume to go on"))
-        expected = ("BundleError", "ConfigError", "TrainingError", "ManifestError", "MediaError", "FileNotFoundError", "ValueError")
+        expected = (
+            "BundleError",
+            "ConfigError",
+            "TrainingError",
+            "ManifestError",
+            "MediaError",
+            "FileNotFoundError",
+            "ValueError",
+        )
         if error is not None and type(error).__name__ in expected:
             raise typer.Exit(_fail(str(error)))
 
@@ -156,7 +170,9 @@ class _clear_errors:
 def _require_manifest(*folders: Path | None) -> None:
     for folder in folders:
         if folder is not None and not (folder / "manifest.jsonl").is_file():
-            raise FileNotFoundError(f"{folder} has no manifest.jsonl; make clips with: mmv-search footage --out {folder}")
+            raise FileNotFoundError(
+                f"{folder} has no manifest.jsonl; make clips with: mmv-search footage --out {folder}"
+            )
 
 
 def _fail(message: str) -> int:

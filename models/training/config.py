@@ -12,7 +12,7 @@ from models.networks.mmv import MMVConfig
 
 @dataclass(frozen=True)
 class AugmentConfig:
-    """Vision: random crop out of a frame `margin` larger, flip, colour. Sound: gain. Both start at the same random time."""
+    """Vision: random crop out of a frame `margin` larger, flip, colour. Sound: gain. Both start at one random time."""
 
     margin: float = 0.12
     flip: bool = True

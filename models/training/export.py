@@ -1,7 +1,9 @@
 """Trained networks to a bundle of ONNX encoders, and the check that both compute the same."""
 
+import logging
 import shutil
 import tempfile
+import warnings
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,10 @@ from models.networks.mmv import MMV
 from models.training.data.word_vectors import WordTable
 
 OPSET = 20
-LICENCE = "Apache-2.0; trained on footage rendered from Freedoom (BSD-3-Clause); word vectors from all-MiniLM-L6-v2 (Apache-2.0)"
+LICENCE = (
+    "Apache-2.0; trained on footage rendered from Freedoom (BSD-3-Clause); "
+    "word vectors from all-MiniLM-L6-v2 (Apache-2.0)"
+)
 FP16_MIN = 1024  # smaller arrays stay float32
 OUTPUTS = ["fine", "coarse", "representation"]
 
@@ -114,13 +119,18 @@ def export_bundle(
     work = Path(tempfile.mkdtemp(prefix=out.name + ".", dir=out.parent))
     try:
         for modality, module in modules.items():
-            _export(modality, module, inputs, work / ENCODERS[modality])
+            _export(modality, module, inputs, len(table.words), work / ENCODERS[modality])
         (work / VOCABULARY).write_text("\n".join(table.words) + "\n", encoding="utf-8")
         write_manifest(
             work,
             name=name,
             graph="fac",
-            backbones={"video": "tsm-resnet", "image": "tsm-resnet, deflated", "audio": "resnet-v2", "text": "word vectors"},
+            backbones={
+                "video": "tsm-resnet",
+                "image": "tsm-resnet, deflated",
+                "audio": "resnet-v2",
+                "text": "word vectors",
+            },
             dims={
                 "fine": network.config.fine_dim,
                 "coarse": network.config.coarse_dim,
@@ -142,7 +152,7 @@ def export_bundle(
     return load_bundle(out)
 
 
-def example_inputs(modality: str, inputs: InputSpec, batch: int, length: int, seed: int = 0) -> Tensor:
+def example_inputs(modality: str, inputs: InputSpec, batch: int, length: int, vocabulary: int, seed: int = 0) -> Tensor:
     """Random inputs of one encoder. `length` counts frames, samples or words; images have none."""
     rng = np.random.default_rng(seed)
     size = (inputs.frame_height, inputs.frame_width, 3)
@@ -152,11 +162,16 @@ def example_inputs(modality: str, inputs: InputSpec, batch: int, length: int, se
         return torch.from_numpy(rng.integers(0, 256, (batch, *size), dtype=np.uint8))
     if modality == "audio":
         return torch.from_numpy(rng.normal(0, 0.1, (batch, length)).astype(np.float32))
-    return torch.from_numpy(rng.integers(0, 1000, (batch, length)))
+    return torch.from_numpy(rng.integers(0, vocabulary, (batch, length)))
 
 
-def _export(modality: str, module: nn.Module, inputs: InputSpec, path: Path) -> None:
-    lengths = {"video": inputs.frames, "image": 0, "audio": int(inputs.window_s * inputs.sample_rate), "text": inputs.words}
+def _export(modality: str, module: nn.Module, inputs: InputSpec, vocabulary: int, path: Path) -> None:
+    lengths = {
+        "video": inputs.frames,
+        "image": 0,
+        "audio": int(inputs.window_s * inputs.sample_rate),
+        "text": inputs.words,
+    }
     names = {"video": "frames", "image": "images", "audio": "waveform", "text": "ids"}
     batch = torch.export.Dim("batch", min=1, max=4096)
     shape: dict[int, Any] = {0: batch}
@@ -166,17 +181,21 @@ def _export(modality: str, module: nn.Module, inputs: InputSpec, path: Path) -> 
         shape[1] = torch.export.Dim("samples", min=inputs.sample_rate // 10, max=inputs.sample_rate * 600)
     elif modality == "text":
         shape[1] = torch.export.Dim("words", min=2, max=4096)
-    program = torch.onnx.export(
-        module,
-        (example_inputs(modality, inputs, 2, lengths[modality]),),
-        dynamo=True,
-        opset_version=OPSET,
-        input_names=[names[modality]],
-        output_names=["coarse"] if modality == "text" else OUTPUTS,
-        dynamic_shapes=(shape,),
-        verbose=False,
-        optimize=False,  # keep every weight under its own name (models.training.restore reads them back); ORT fuses at load
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter's own, about its own parts
+        logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+        program = torch.onnx.export(
+            module,
+            (example_inputs(modality, inputs, 2, lengths[modality], vocabulary),),
+            dynamo=True,
+            opset_version=OPSET,
+            input_names=[names[modality]],
+            output_names=["coarse"] if modality == "text" else OUTPUTS,
+            dynamic_shapes=(shape,),
+            verbose=False,
+            # Keeps every weight under its own name, for models.training.restore; ONNX Runtime fuses at load.
+            optimize=False,
+        )
     assert program is not None
     model = program.model_proto
     store_weights_in_fp16(model)
@@ -197,7 +216,7 @@ def round_to_fp16(module: nn.Module) -> None:
 
 
 def store_weights_in_fp16(model: onnx.ModelProto) -> None:
-    """Keep large float32 weights that fp16 holds exactly as fp16 with a Cast behind them: half the file, same arithmetic."""
+    """Keep large float32 weights that fp16 holds exactly as fp16 with a Cast behind them: half the file."""
     graph = model.graph
     casts = []
     for initializer in graph.initializer:

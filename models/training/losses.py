@@ -11,8 +11,8 @@ _MASKED = -1e9
 def mil_nce(video: Tensor, candidates: Tensor, valid: Tensor, temperature: float = TEMPERATURE) -> Tensor:
     """Multiple-instance NCE of clips against their candidate positives.
 
-    video [B, D] and candidates [B, K, D] need not be normalised; valid bool [B, K] says which candidates exist. Positives
-    of clip i are its own candidates; negatives are those of the other clips, and the other clips for its candidates:
+    video [B, D] and candidates [B, K, D] need not be normalised; valid bool [B, K] says which candidates exist. The
+    positives of clip i are its own candidates; negatives are those of other clips, and other clips for its candidates:
 
         loss_i = logsumexp(all pairs, both directions) - logsumexp(positives)
 

@@ -47,7 +47,9 @@ class Run:
     step: int
 
 
-def train(config: TrainConfig, data: Path, folder: Path, *, validation: Path | None, resume: bool, console: Console) -> Run:
+def train(
+    config: TrainConfig, data: Path, folder: Path, *, validation: Path | None, resume: bool, console: Console
+) -> Run:
     """Train on `data` (a folder with manifest.jsonl) into `folder`; with `resume`, go on from its last checkpoint.
 
     Interrupting leaves a checkpoint. Raises TrainingError on a non-finite loss, or when the folder has another run.
@@ -132,7 +134,7 @@ def word_table(folder: Path, config: TrainConfig, console: Console) -> WordTable
 
 @torch.no_grad()
 def measure_audio_scale(network: MMV, cache: ClipCache, config: TrainConfig, clips: int = 512) -> float:
-    """Mean norm of vision's fine embedding over that of sound's: the shared head to the coarse space expects vision's."""
+    """Mean norm of vision's fine embedding over that of sound's: the shared head expects vision's."""
     network.eval()
     video, audio, _ = embed_cache(network, cache, config, clips)
     heard = torch.tensor([c.has_audio for c in cache.clips[: len(audio["fine"])]])
@@ -153,14 +155,21 @@ def embed_cache(
     for i in range(0, len(rows), batch):
         chosen = rows[i : i + batch]
         frames = cache.frames[chosen, first : first + spec.frames * PER_STEP : PER_STEP]
-        videos.append(network.encode_video(torch.from_numpy(np.ascontiguousarray(centre_crop(frames, spec))).float() / 255))
+        videos.append(
+            network.encode_video(torch.from_numpy(np.ascontiguousarray(centre_crop(frames, spec))).float() / 255)
+        )
         waveform = torch.from_numpy(cache.sound[chosen, begin : begin + length].astype(np.float32) / 32768)
         sounds.append(network.encode_audio(network.log_mel(waveform)))
     return _concat(videos), _concat(sounds), rows
 
 
 def _loop(
-    run: Run, batches: Batches, optimiser: torch.optim.Adam, held_out: ClipCache | None, tokenizer: Tokenizer, console: Console
+    run: Run,
+    batches: Batches,
+    optimiser: torch.optim.Adam,
+    held_out: ClipCache | None,
+    tokenizer: Tokenizer,
+    console: Console,
 ) -> None:
     config, network = run.config, run.network
     (run.folder / "config.yaml").write_text(_yaml(config))
@@ -176,8 +185,8 @@ def _loop(
             parts = losses(network, batch, config)
             if not torch.isfinite(parts["loss"]):
                 raise TrainingError(
-                    f"the loss is {parts['loss'].item()} at step {run.step}; the weights before it are in {run.folder / CHECKPOINT}. "
-                    "Lower optim.learning_rate and start again."
+                    f"the loss is {parts['loss'].item()} at step {run.step}; "
+                    f"the weights before it are in {run.folder / CHECKPOINT}. Lower optim.learning_rate and start again."
                 )
             optimiser.zero_grad(set_to_none=True)
             parts["loss"].backward()
@@ -270,8 +279,12 @@ def git_revision() -> str:
     """The commit that is checked out, with "+changes" when the tree differs from it; "unknown" outside a checkout."""
     root = Path(__file__).parent
     try:
-        head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, check=True).stdout.strip()
-        dirty = subprocess.run(["git", "status", "--porcelain", "-uno"], cwd=root, capture_output=True, text=True, check=True).stdout
+        head = subprocess.run(
+            ["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, check=True
+        ).stdout.strip()
+        dirty = subprocess.run(
+            ["git", "status", "--porcelain", "-uno"], cwd=root, capture_output=True, text=True, check=True
+        ).stdout
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
     return head + ("+changes" if dirty.strip() else "")

@@ -32,7 +32,8 @@ class Difference:
 
 def compare(bundle: Bundle) -> Iterator[Difference]:
     """Run every encoder in ONNX Runtime and in PyTorch, on several batch sizes, frame counts and lengths."""
-    modules = encoder_modules(*restore(bundle))
+    restored = restore(bundle)
+    modules = encoder_modules(*restored)
     rate, spec = bundle.inputs.sample_rate, bundle.inputs
     lengths = {
         "video": (2, spec.frames, 2 * spec.frames + 1),
@@ -44,7 +45,7 @@ def compare(bundle: Bundle) -> Iterator[Difference]:
         session = open_session(str(bundle.encoder(modality)))
         for batch in BATCHES:
             for length in lengths[modality]:
-                x = example_inputs(modality, spec, batch, length, seed=batch * 1000 + length)
+                x = example_inputs(modality, spec, batch, length, len(restored.table.words), seed=batch * 1000 + length)
                 with torch.no_grad():
                     wanted = modules[modality](x)
                 wanted = wanted if isinstance(wanted, tuple) else (wanted,)

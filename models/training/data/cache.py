@@ -20,8 +20,8 @@ PER_STEP = 2  # cached frames per step of the frame grid: finer than the network
 class ClipCache:
     """Clips of one manifest: frames uint8 [N, F, H, W, 3] at `step_s / PER_STEP` seconds, sound int16 [N, S].
 
-    H and W are larger than the network's frame by the augmentation's margin. Shorter clips are looped, longer ones cut to
-    the longest of the set's common length.
+    H and W are larger than the network's frame by the augmentation's margin. All clips are cut or looped to the set's
+    median length.
     """
 
     clips: list[Clip]

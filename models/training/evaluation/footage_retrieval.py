@@ -17,7 +17,7 @@ from models.training.evaluation.metrics import Concepts, Retrieval, concept_prec
 
 @dataclass(frozen=True)
 class EmbeddedClips:
-    """The middle window of every clip, and one still of it: rows align with `clips`; sound rows of silent clips are zero."""
+    """The middle window of every clip, and one still of it. Rows align with `clips`; silent clips' sound is zero."""
 
     clips: list[Clip]
     video_fine: np.ndarray
@@ -63,8 +63,21 @@ def embed_clips(encoders: Encoders, data: Path, progress: Callable[[int, int], N
     return EmbeddedClips(clips, **out)
 
 
-def evaluate(encoders: Encoders, data: Path, items: int = 300, progress: Callable[[int, int], None] | None = None) -> dict[str, Any]:
-    """Every direction's metrics as plain values. Item retrieval is among the first `items` clips that have text and sound."""
+Wordings = dict[str, dict[str, list[str]]]
+FOOTAGE_WORDINGS: Wordings = {"generator's wording": CONCEPT_QUERIES, "paraphrases": PARAPHRASES}
+
+
+def evaluate(
+    encoders: Encoders,
+    data: Path,
+    items: int = 300,
+    progress: Callable[[int, int], None] | None = None,
+    wordings: Wordings = FOOTAGE_WORDINGS,
+) -> dict[str, Any]:
+    """Every direction's metrics as plain values.
+
+    Item retrieval is among the first `items` clips that have text and sound; `wordings` are the concepts' text queries.
+    """
     found = embed_clips(encoders, data, progress)
     rows = [i for i, c in enumerate(found.clips) if c.has_audio and c.narrations][:items]
     truth = np.arange(len(rows))
@@ -80,10 +93,7 @@ def evaluate(encoders: Encoders, data: Path, items: int = 300, progress: Callabl
         "audio -> text": retrieval(a_coarse @ text.T, truth),
         "text -> audio": retrieval(text @ a_coarse.T, truth),
     }
-    concepts = {
-        "generator's wording": _concepts(encoders, found, CONCEPT_QUERIES),
-        "paraphrases": _concepts(encoders, found, PARAPHRASES),
-    }
+    concepts = {name: _concepts(encoders, found, queries) for name, queries in wordings.items()}
     return {
         "data": {"clips": len(found.clips), "items": len(rows), "maps": sorted({c.map for c in found.clips})},
         "retrieval": {k: asdict(v) for k, v in directions.items()},
@@ -124,8 +134,8 @@ def _told(clip: Clip) -> str:
     return min(clip.narrations, key=lambda n: abs((n.start_s + n.end_s) / 2 - at)).text
 
 
-def _concepts(encoders: Encoders, found: EmbeddedClips, wording: dict[str, list[str]]) -> Concepts:
-    pairs = [(concept, query) for concept, queries in wording.items() for query in queries]
+def _concepts(encoders: Encoders, found: EmbeddedClips, queries: dict[str, list[str]]) -> Concepts:
+    pairs = [(concept, query) for concept, texts in queries.items() for query in texts]
     text = encoders.text([query for _, query in pairs])
     # As the service ranks: sight and sound together; a silent clip is ranked by sight, with the mean sound score.
     heard = np.array([c.has_audio for c in found.clips])

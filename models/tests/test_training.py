@@ -1,0 +1,237 @@
+"""The training path on a small set of clips: cache, batches, training that resumes, deflation, export, evaluation."""
+
+import json
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+import torch
+from rich.console import Console
+
+from models.runtime import Encoders
+from models.tests import tiny
+from models.training import trainer
+from models.training.data.batches import Batches
+from models.training.data.cache import PER_STEP, ClipCache, open_cache
+from models.training.data.manifest import Clip, Narration, write_manifest
+from models.training.deflate import deflate, load_deflated, make_batches
+from models.training.evaluation.footage_retrieval import evaluate, report
+from models.training.export import export_bundle
+from models.training.trainer import CHECKPOINT, TrainingError, learning_rate, load_run, train
+
+COLOURS = {"red": (220, 30, 30), "green": (30, 200, 40), "blue": (40, 40, 220)}
+TONES = {"low": 220, "high": 1760}
+QUIET = Console(quiet=True)
+
+
+def write_clip(path: Path, colour: str, tone: str | None, shift: int) -> None:
+    """Two seconds: a square of a colour that moves, a steady tone."""
+    with av.open(str(path), "w") as out:
+        video = out.add_stream("libx264", rate=10, options={"preset": "ultrafast"})
+        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+        audio = out.add_stream("aac", rate=8000, layout="mono") if tone else None
+        for i in range(20):
+            picture = np.full((48, 64, 3), 60, np.uint8)
+            x = (shift + 2 * i) % 40
+            picture[12:36, x : x + 24] = COLOURS[colour]
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            frame.pts, frame.time_base = i, Fraction(1, 10)
+            out.mux(video.encode(frame))
+        out.mux(video.encode(None))
+        if audio is not None and tone:
+            wave = 0.3 * np.sin(2 * np.pi * TONES[tone] * np.arange(16_000) / 8000)
+            frame = av.AudioFrame.from_ndarray(wave.astype(np.float32)[None], format="fltp", layout="mono")
+            frame.sample_rate, frame.pts, frame.time_base = 8000, 0, Fraction(1, 8000)
+            out.mux(audio.encode(frame))
+            out.mux(audio.encode(None))
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("set")
+    (folder / "clips").mkdir()
+    clips = []
+    for i in range(18):
+        colour, tone = list(COLOURS)[i % 3], list(TONES)[i % 2]
+        silent, untold = i % 6 == 5, i % 5 == 4
+        name = f"clips/{i:02d}.mp4"
+        write_clip(folder / name, colour, None if silent else tone, 3 * i)
+        told = [Narration(0.2, 0.9, f"a {colour} square"), Narration(0.8, 1.8, f"{tone} tone"), Narration(0, 2, colour)]
+        clips.append(
+            Clip(
+                id=f"{i:02d}",
+                file=name,
+                duration_s=2.0,
+                fps=10,
+                has_video=True,
+                has_audio=not silent,
+                map=f"room {i % 3}",
+                seed=i,
+                game="squares",
+                narrations=[] if untold else told,
+                concepts=[colour],
+            )
+        )
+    write_manifest(folder / "manifest.jsonl", clips)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def cache(data: Path) -> ClipCache:
+    return open_cache(data, tiny.INPUTS, 0.125)
+
+
+@pytest.fixture
+def words(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tiny word table, where a real run would spend 15 s on a real one."""
+    monkeypatch.setattr(trainer, "build_word_table", lambda count, extra: tiny.word_table())
+
+
+def batches(cache: ClipCache) -> Batches:
+    from models.preprocess.text import Tokenizer
+
+    config = tiny.config()
+    return Batches(cache, tiny.INPUTS, Tokenizer(tiny.word_table().words, 6), config.augment, 8, seed=3)
+
+
+def test_the_cache_holds_what_is_in_the_clips(cache: ClipCache) -> None:
+    assert cache.frames.shape == (18, 2 * 5 // 2 * PER_STEP, 36, 45, 3)
+    middle = cache.frames[:3, 4].astype(int).reshape(3, -1, 3)
+    brightest = middle[np.arange(3), middle.max(axis=2).argmax(axis=1)]
+    assert brightest.argmax(axis=1).tolist() == [0, 1, 2]  # red, green, blue
+    spectrum = np.abs(np.fft.rfft(cache.sound[0, 2000:10_000].astype(float)))
+    assert abs(spectrum.argmax() - 220) <= 2
+    assert not cache.sound[5].any()
+
+
+def test_the_cache_resumes_and_does_not_decode_again(data: Path, cache: ClipCache) -> None:
+    folder = next(data.glob("cache-*"))
+    done = np.lib.format.open_memmap(folder / "done.npy", "r+")
+    frames = np.lib.format.open_memmap(folder / "frames.npy", "r+")
+    kept, wanted = frames[0].copy(), frames[7].copy()
+    frames[0] = 7  # would be decoded again only if it were not done
+    frames[7], done[7] = 0, 0
+    again = open_cache(data, tiny.INPUTS, 0.125)
+    assert (again.frames[0] == 7).all()
+    assert np.array_equal(again.frames[7], wanted)
+    frames[0] = kept
+
+
+def test_a_batch_depends_on_its_step_alone(cache: ClipCache) -> None:
+    a, b = batches(cache)(5), batches(cache)(5)
+    assert torch.equal(a.frames, b.frames)
+    assert torch.equal(a.sound, b.sound)
+    assert torch.equal(a.ids, b.ids)
+    assert not torch.equal(a.frames, batches(cache)(6).frames)
+
+
+def test_a_batch_marks_what_is_missing(cache: ClipCache) -> None:
+    stream = batches(cache)
+    seen = [stream(i) for i in range(2)]
+    sound = torch.cat([b.has_sound for b in seen])
+    text = torch.cat([b.has_text for b in seen])
+    assert 0 < (~sound).sum() <= 3
+    assert set(text.sum(dim=1).tolist()) == {0, 3}
+    for batch in seen:
+        assert batch.frames.shape == (8, 4, 32, 40, 3)
+        assert batch.sound.shape == (8, 12_800)
+        assert batch.frames.min() >= 0
+        assert batch.frames.max() <= 1
+        assert not batch.sound[~batch.has_sound].any()
+
+
+def test_every_clip_is_seen_once_an_epoch(cache: ClipCache) -> None:
+    """16 of 18 clips fill two batches; over the epochs all are seen."""
+    stream = batches(cache)
+    first = np.random.default_rng([3, 0]).permutation(18)
+    assert stream.per_epoch == 2
+    heard = stream.has_sound[torch.from_numpy(np.sort(first[:8]))]
+    assert torch.equal(stream(0).has_sound, heard)
+
+
+def test_learning_rate_warms_up_and_falls_to_zero() -> None:
+    config = tiny.config(steps=100)
+    rates = [learning_rate(i, config) for i in range(101)]
+    assert rates[0] == pytest.approx(3e-3 / 2)
+    assert max(rates) == pytest.approx(3e-3)
+    assert rates[100] == pytest.approx(0, abs=1e-9)
+    assert rates[2:] == sorted(rates[2:], reverse=True)
+
+
+@pytest.mark.usefixtures("words")
+def test_a_run_that_was_cut_off_goes_on_to_the_same_weights(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tiny.config(steps=6)
+    whole = train(config, data, tmp_path / "whole", validation=None, resume=False, console=QUIET)
+    real, calls = trainer.losses, []
+
+    def power_cut(*args: object) -> object:
+        calls.append(1)
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+        return real(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(trainer, "losses", power_cut)
+    with pytest.raises(KeyboardInterrupt):
+        train(config, data, tmp_path / "cut", validation=None, resume=False, console=QUIET)
+    assert load_run(tmp_path / "cut").step == 3
+    monkeypatch.setattr(trainer, "losses", real)
+    resumed = train(config, data, tmp_path / "cut", validation=None, resume=True, console=QUIET)
+    for (name, a), b in zip(whole.network.state_dict().items(), resumed.network.state_dict().values(), strict=True):
+        assert torch.equal(a, b), name
+
+
+@pytest.mark.usefixtures("words")
+def test_a_folder_with_a_run_is_not_overwritten_or_mixed(data: Path, tmp_path: Path) -> None:
+    train(tiny.config(steps=1), data, tmp_path, validation=None, resume=False, console=QUIET)
+    before = (tmp_path / CHECKPOINT).read_bytes()
+    with pytest.raises(TrainingError, match="--resume"):
+        train(tiny.config(steps=1), data, tmp_path, validation=None, resume=False, console=QUIET)
+    with pytest.raises(TrainingError, match="another configuration"):
+        train(tiny.config(steps=2), data, tmp_path, validation=None, resume=True, console=QUIET)
+    assert (tmp_path / CHECKPOINT).read_bytes() == before
+
+
+@pytest.mark.usefixtures("words")
+def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_its_weights(data: Path, tmp_path: Path) -> None:
+    config = tiny.config(steps=30)
+    wild = replace(config, optim=replace(config.optim, learning_rate=float("inf"), warmup_steps=1))
+    with pytest.raises(TrainingError, match="step 1"):
+        train(wild, data, tmp_path, validation=None, resume=False, console=QUIET)
+    assert (tmp_path / CHECKPOINT).is_file()
+
+
+@pytest.mark.usefixtures("words")
+def test_from_clips_to_a_bundle_that_finds_what_it_was_trained_on(data: Path, cache: ClipCache, tmp_path: Path) -> None:
+    config = tiny.config(steps=60)
+    run = train(config, data, tmp_path / "run", validation=data, resume=False, console=QUIET)
+    log = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    assert log[-1]["validation"]["chance"] == pytest.approx(10 / 18)
+    assert log[-2]["loss"] < 0.9 * log[0]["loss"]
+    assert run.network.graph.audio_scale.item() != 1
+
+    run = load_run(tmp_path / "run")
+    _, found = deflate(run, cache, make_batches(run, cache), QUIET)
+    assert found.trained > found.naive
+    deflated, recorded = load_deflated(run)
+    assert recorded == found
+    bundle = export_bundle(
+        run.network,
+        deflated,
+        run.table,
+        config.inputs,
+        tmp_path / "bundle",
+        name="tiny",
+        licence="none",
+        provenance=trainer.provenance(run),
+        metrics={},
+    )
+    metrics = evaluate(Encoders(bundle), data, wordings={"plain": {colour: [colour] for colour in COLOURS}})
+    assert metrics["concepts"]["plain"]["chance"] == pytest.approx(1 / 3)
+    assert metrics["retrieval"]["audio -> video"]["recall"]["R@5"] > 1.2 * 5 / metrics["data"]["items"]
+    assert bundle.provenance["training_data"]["fingerprint"] == cache.fingerprint
+    assert "| text -> video |" in report(metrics, "evaluate")
