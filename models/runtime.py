@@ -50,7 +50,7 @@ class Encoders:
         return self._embed("audio", waveform)
 
     def text(self, texts: list[str]) -> np.ndarray:
-        """Texts to coarse [B, C]. Raises UnknownWords for a text with no known word, BundleError without a text tower."""
+        """Texts to coarse [B, C]. Raises UnknownWords for a text with no known word, BundleError with no text tower."""
         session = self._session("text")
         assert self._tokenizer is not None  # load_bundle refuses text.onnx without a vocabulary
         for text in texts:

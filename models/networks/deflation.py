@@ -10,8 +10,8 @@ from models.networks.mmv import MMV
 class DeflatedMMV(nn.Module):
     """An image network: the video network without its temporal shift, with its own batch-norm scales and offsets.
 
-    Only gamma and beta (`trainable()`) differ from the video network; its convolutions, statistics and heads are those of
-    the video network, held in eval mode.
+    Only gamma and beta (`trainable()`) differ from the video network; convolutions, statistics and heads are copies of
+    the video network's, held in eval mode.
     """
 
     def __init__(self, network: MMV):

@@ -1,7 +1,8 @@
 """TensorFlow's SAME padding, which the published MMV networks were trained with.
 
 For an input of size n, kernel k and stride s: out = ceil(n/s), total = max((out-1)*s + k - n, 0), of which total//2
-goes before and the rest after. So an even input under k=3, s=2 is padded (0, 1), where PyTorch's padding=1 would pad (1, 1).
+goes before and the rest after. So an even input under k=3, s=2 is padded (0, 1), where PyTorch's padding=1 would pad
+(1, 1).
 """
 
 import torch

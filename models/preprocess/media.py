@@ -181,7 +181,7 @@ def read_audio(path: str | Path, rate: int, *, chunk: int | None = None) -> Iter
 
 
 def read_image(source: str | Path | bytes, height: int, width: int, max_pixels: int = MAX_PIXELS) -> np.ndarray:
-    """A still image as uint8 [height, width, 3]: turned upright, on white where it is transparent, resized as frames are.
+    """A still image as uint8 [height, width, 3]: upright, on white where it is transparent, resized as frames are.
 
     Raises MediaError: empty_file, not_an_image, media_too_large.
     """
@@ -319,7 +319,8 @@ def _walk_packets(
     if declared and declared - (max(last.values()) - start) > max(0.5, 0.05 * declared):
         raise MediaError(
             "truncated_media",
-            f"The file is cut off: it declares {declared:.1f} s but only {max(0.0, length):.1f} s are there. Send the whole file.",
+            f"The file is cut off: it declares {declared:.1f} s but only {max(0.0, length):.1f} s are there. "
+            "Send the whole file.",
         )
     if broken and not declared:
         raise MediaError("truncated_media", "The file is damaged or cut off. Send the whole file.")

@@ -186,7 +186,8 @@ def _loop(
             if not torch.isfinite(parts["loss"]):
                 raise TrainingError(
                     f"the loss is {parts['loss'].item()} at step {run.step}; "
-                    f"the weights before it are in {run.folder / CHECKPOINT}. Lower optim.learning_rate and start again."
+                    f"the weights before it are in {run.folder / CHECKPOINT}. "
+                    "Lower optim.learning_rate and start again."
                 )
             optimiser.zero_grad(set_to_none=True)
             parts["loss"].backward()

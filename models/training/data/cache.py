@@ -47,13 +47,15 @@ def open_cache(
     per_clip = max(int(seconds / inputs.step_s * PER_STEP + 1e-6), inputs.frames * PER_STEP)
     samples = round(per_clip / PER_STEP * inputs.step_s * inputs.sample_rate)
     fingerprint = hashlib.sha256("\n".join(c.id + c.file for c in clips).encode()).hexdigest()[:16]
-    layout = {"frames": [len(clips), per_clip, height, width, 3], "sound": [len(clips), samples], "data": fingerprint}
+    frames_shape = (len(clips), per_clip, height, width, 3)
+    sound_shape = (len(clips), samples)
+    layout = {"frames": frames_shape, "sound": sound_shape, "data": fingerprint}
     key = hashlib.sha256(json.dumps(layout).encode()).hexdigest()[:12]
     folder = data / f"cache-{key}"
     folder.mkdir(exist_ok=True)
     arrays = {
-        "frames": (np.uint8, tuple(layout["frames"])),
-        "sound": (np.int16, tuple(layout["sound"])),
+        "frames": (np.uint8, frames_shape),
+        "sound": (np.int16, sound_shape),
         "done": (np.uint8, (len(clips),)),
     }
     maps = {}
@@ -63,7 +65,7 @@ def open_cache(
             np.lib.format.open_memmap(file, "w+", dtype, shape).flush()
         maps[name] = np.lib.format.open_memmap(file, "r+")
     todo = np.flatnonzero(maps["done"] == 0)
-    jobs = [(i, str(data / clips[i].file), clips[i].has_audio) for i in todo]
+    jobs = [(int(i), str(data / clips[i].file), clips[i].has_audio) for i in todo]
     job = _Decode(folder, inputs.step_s / PER_STEP, height, width, inputs.sample_rate, per_clip, samples)
     if jobs:
         with multiprocessing.get_context("spawn").Pool(processes) as pool:

@@ -118,9 +118,8 @@ def report(metrics: dict[str, Any], command: str) -> str:
         lines.append(f"| {name} | {' | '.join(cells)} | {r['median_rank']:g} ({r['chance_median_rank']:g}) |")
     lines += ["", "| concept queries -> moments | queries | P@5 | mAP | chance |", "|---|---|---|---|---|"]
     for name, c in metrics["concepts"].items():
-        lines.append(
-            f"| {name} | {c['queries']} | {c['precision_at_5']:.2f} | {c['mean_average_precision']:.2f} | {c['chance']:.3f} |"
-        )
+        values = f"{c['precision_at_5']:.2f} | {c['mean_average_precision']:.2f} | {c['chance']:.3f}"
+        lines.append(f"| {name} | {c['queries']} | {values} |")
     lines += ["", "Concept precision@5 per query (both wordings):", ""]
     per_query = {q: p for c in metrics["concepts"].values() for q, p in c["per_query"].items()}
     ordered = sorted(per_query.items(), key=lambda item: (-item[1], item[0]))
