@@ -47,7 +47,7 @@ class Concepts:
 
 def concept_precision(scores: np.ndarray, relevant: np.ndarray, names: list[str]) -> Concepts:
     """scores [Q, N]; relevant bool [Q, N]; names [Q] label the queries. Queries with no relevant item are left out."""
-    used: np.ndarray = relevant.any(axis=1)
+    used = np.asarray(relevant.any(axis=1))
     order = np.argsort(-scores, axis=1, kind="stable")
     hits = np.take_along_axis(relevant, order, axis=1)[used]
     precision = hits.cumsum(axis=1) / np.arange(1, hits.shape[1] + 1)
