@@ -25,10 +25,12 @@ from redis.retry import Retry
 log = logging.getLogger(__name__)
 
 READY_WITHIN_S = 10.0
-STOP_WITHIN_S = 2.0
+STOP_WITHIN_S = 1.0
 # struct sockaddr_un has 108 bytes for a path on Linux, 104 on macOS, a zero byte included.
 LONGEST_SOCKET_PATH = 100
 PR_SET_PDEATHSIG = 1
+# Loaded here, not in the child: between fork and exec, as little as possible.
+_LIBC = ctypes.CDLL(None)
 
 
 class RedisUnavailable(Exception):
@@ -68,10 +70,25 @@ class EmbeddedRedis:
         return f"unix://{self._socket}"
 
     def start(self) -> None:
-        """Starts the server and waits until it answers. Raises RedisUnavailable."""
+        """Starts the server and waits until it answers. Raises RedisUnavailable.
+
+        Files that it cannot read (of a newer server, or damaged) are set aside: the catalogue knows all jobs.
+        """
         binary = find_server()
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._end_orphan()
+        try:
+            self._start(binary)
+        except RedisUnavailable as error:
+            kept = self._folder / "appendonlydir"
+            if not kept.is_dir():
+                raise
+            log.warning("the embedded Redis starts anew, empty: %s", error)
+            shutil.rmtree(self._folder / "appendonlydir.unreadable", ignore_errors=True)
+            kept.rename(self._folder / "appendonlydir.unreadable")
+            self._start(binary)
+
+    def _start(self, binary: Path) -> None:
         self._socket.unlink(missing_ok=True)
         log_path = self._folder / "server.log"
         settings = {
@@ -183,4 +200,4 @@ def _answers(socket: Path) -> bool:
 
 
 def _end_with_parent() -> None:
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    _LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -4,7 +4,7 @@ import os
 import secrets
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 GIB = 1024**3
@@ -42,6 +42,11 @@ class Settings(BaseSettings):
 
     # Threads of a worker that embed at the same time (FINDINGS section 5: better than one call with as many threads).
     embed_threads: int = Field(default=2, ge=1, le=64)
+
+    @field_validator("home", "bundle")
+    @classmethod
+    def _absolute(cls, path: Path | None) -> Path | None:
+        return None if path is None else path.expanduser().absolute()
 
     @property
     def media_dir(self) -> Path:
@@ -81,7 +86,7 @@ class Settings(BaseSettings):
     @property
     def effective_database_url(self) -> str:
         """SQLAlchemy URL of the catalogue."""
-        return self.database_url or f"sqlite:///{(self.home / 'catalogue.sqlite3').absolute()}"
+        return self.database_url or f"sqlite:///{self.home / 'catalogue.sqlite3'}"
 
     def bundle_path(self) -> Path:
         """The bundle directory in use."""

@@ -28,7 +28,7 @@ WATCH_S = 0.5
 # A worker that dies at once is restarted ever less eagerly.
 SLOWEST_RESTART_S = 10.0
 STABLE_AFTER_S = 10.0
-WORKER_STOPS_WITHIN_S = 2.5
+WORKER_STOPS_WITHIN_S = 2.0
 REQUESTS_END_WITHIN_S = 1
 
 

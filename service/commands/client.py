@@ -11,7 +11,7 @@ from service.settings import Settings
 from service.supervisor import serving_address
 
 # An upload answers after the file was probed, which may mean reading all of it.
-TIMEOUT = httpx.Timeout(120.0, connect=3.0)
+TIMEOUT = httpx.Timeout(600.0, connect=3.0)
 
 
 class ServiceError(CommandFailed):

@@ -52,6 +52,8 @@ class Runner:
             log.info("job %s: done", job.id)
         except (JobLost, VideoGone):
             log.info("job %s: cancelled", job.id)
+            if job.video_id is not None and self.catalogue.video(job.video_id) is None:
+                self.thumbnails.delete(job.video_id)  # those that were made after the video was deleted
         except WorkerStopping:
             self.catalogue.release_job(job.id, self.name)
         except MediaError as error:

@@ -34,6 +34,7 @@ TIMED_OUT = MediaError(
 # The longest silence of a child that decodes: the first frame of a large film on a busy machine takes some seconds.
 PATIENCE_S = 60.0
 QUERY_PATIENCE_S = 20.0
+SLOW_DISK = 20e6  # bytes a second
 MAIN_MODULE = "service.cli"
 
 
@@ -88,7 +89,8 @@ def start() -> None:
 
 def probe(path: Path, limits: MediaLimits) -> MediaInfo:
     """What a file holds. Raises MediaError with the code and sentence that the uploader should see."""
-    header, _ = _one("probe", {"path": str(path), **asdict(limits)}, PATIENCE_S)
+    patience_s = PATIENCE_S + path.stat().st_size / SLOW_DISK  # the whole file is read
+    header, _ = _one("probe", {"path": str(path), **asdict(limits)}, patience_s)
     return MediaInfo(**header["info"])
 
 

@@ -48,6 +48,7 @@ def samples(tmp_path_factory: pytest.TempPathFactory) -> Path:
     media_samples.silent_film(folder / "silent.mp4", 4, 5.0)
     for suffix in ("wav", "mp3", "flac"):
         media_samples.sound_file(folder / f"sound.{suffix}", 5, 6.0)
+    media_samples.sound_with_cover(folder / "cover.mp3", 5, 6.0)
     media_samples.still(folder / "still.png", 1)
     media_samples.truncated_film(folder / "truncated.mp4")
     media_samples.text_named_mp4(folder / "text.mp4")

@@ -1,6 +1,7 @@
 """Small media files, made on the spot: films and sounds that are told apart by eye and ear, and broken ones."""
 
 import functools
+import struct
 from fractions import Fraction
 from pathlib import Path
 
@@ -62,6 +63,17 @@ def sound_file(path: Path, seed: int = 0, seconds: float = 6.0, wave: np.ndarray
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=RATE, layout="mono")
         _mux_sound(container, stream, sound(seed, seconds) if wave is None else wave)
+    return path
+
+
+def sound_with_cover(path: Path, seed: int = 0, seconds: float = 6.0) -> Path:
+    """An .mp3 with a picture in its ID3 tag, as music has it."""
+    picture_path = still(path.with_suffix(".png"), seed)
+    frame = b"\0image/png\0\3\0" + picture_path.read_bytes()
+    body = b"APIC" + struct.pack(">I", len(frame)) + b"\0\0" + frame
+    size = bytes((len(body) >> shift) & 0x7F for shift in (21, 14, 7, 0))
+    sound_file(path, seed, seconds)
+    path.write_bytes(b"ID3\3\0\0" + size + body + path.read_bytes())
     return path
 
 

@@ -67,7 +67,7 @@ def test_a_film_shorter_than_a_window_is_repeated_and_its_stills_are_not(samples
 
 def test_a_silent_film_has_no_sound_and_a_sound_has_no_picture(samples: Path) -> None:
     assert all(w.sound is None and w.frames is not None for w in windows_of(samples / "silent.mp4"))
-    for name in ("sound.wav", "sound.mp3", "sound.flac"):
+    for name in ("sound.wav", "sound.mp3", "sound.flac", "cover.mp3"):
         windows = windows_of(samples / name)
         assert len(windows) == 3
         assert all(w.sound is not None and w.frames is None and w.thumbnail is None for w in windows)

@@ -58,6 +58,21 @@ def test_a_server_that_a_killed_supervisor_left_is_ended_first(settings: Setting
     server.stop()
 
 
+def test_files_that_it_cannot_read_are_set_aside(settings: Settings) -> None:
+    server = EmbeddedRedis(settings.redis_dir)
+    server.start()
+    with Redis.from_url(server.url) as redis:
+        redis.set("key", "value")
+    server.stop()
+    for file in (settings.redis_dir / "appendonlydir").iterdir():
+        file.write_bytes(b"something else")
+    server.start()
+    with Redis.from_url(server.url) as redis:
+        assert redis.get("key") is None
+    server.stop()
+    assert (settings.redis_dir / "appendonlydir.unreadable").is_dir()
+
+
 def test_a_home_with_a_long_path_gets_its_socket_elsewhere(settings: Settings) -> None:
     folder = settings.home / ("long" * 30) / "redis"
     folder.mkdir(parents=True)
