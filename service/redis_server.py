@@ -4,7 +4,6 @@ Taken in this order: `redis-server` or `valkey-server` on the PATH, then the bin
 brings. (`MMV_REDIS_URL` comes before all of that: then nothing is started.)
 """
 
-import ctypes
 import hashlib
 import logging
 import os
@@ -12,9 +11,9 @@ import shutil
 import signal
 import stat
 import subprocess
-import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 from redis import Redis
@@ -22,15 +21,14 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
+from service.parent_death import end_with_parent
+
 log = logging.getLogger(__name__)
 
 READY_WITHIN_S = 10.0
 STOP_WITHIN_S = 1.0
 # struct sockaddr_un has 108 bytes for a path on Linux, 104 on macOS, a zero byte included.
 LONGEST_SOCKET_PATH = 100
-PR_SET_PDEATHSIG = 1
-# Loaded here, not in the child: between fork and exec, as little as possible.
-_LIBC = ctypes.CDLL(None)
 
 
 class RedisUnavailable(Exception):
@@ -111,7 +109,7 @@ class EmbeddedRedis:
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            preexec_fn=_end_with_parent if sys.platform == "linux" else None,
+            preexec_fn=partial(end_with_parent, signal.SIGTERM),
         )
         assert self._process.stdin is not None
         self._process.stdin.write(text.encode())
@@ -197,7 +195,3 @@ def _answers(socket: Path) -> bool:
         return False
     finally:
         client.close()
-
-
-def _end_with_parent() -> None:
-    _LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -1,10 +1,7 @@
 """The worker process: takes jobs one by one, with the ONNX sessions loaded once (docs/decisions.md says why)."""
 
-import ctypes
 import logging
 import os
-import signal
-import sys
 import threading
 import time
 from types import FrameType
@@ -22,11 +19,10 @@ from service.jobs.recovery import Janitor, redeliver
 from service.media import confined
 from service.media.store import MediaStore
 from service.media.thumbnails import Thumbnails
+from service.parent_death import end_with_parent
 from service.settings import Settings
 
 log = logging.getLogger(__name__)
-
-PR_SET_PDEATHSIG = 1
 
 
 class Worker(SimpleWorker):
@@ -82,8 +78,7 @@ def run_worker(settings: Settings, name: str, parent_pid: int | None = None) -> 
 
 def _end_with_parent(parent_pid: int) -> None:
     """Leave no orphan when the supervisor is killed: at once on Linux, within a second elsewhere."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    end_with_parent()
 
     def watch() -> None:
         while os.getppid() == parent_pid:

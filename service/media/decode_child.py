@@ -1,12 +1,10 @@
 """What runs inside the confined child: the only code of the service that parses media."""
 
 import contextlib
-import ctypes
 import io
 import os
 import resource
 import signal
-import sys
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -23,13 +21,13 @@ from models.preprocess import media
 from models.preprocess.media import MediaError, MediaInfo
 from models.preprocess.windows import fit_frames, window_starts
 from service.media.pipe import Parts, send
+from service.parent_death import end_with_parent
 
 # Frame-threaded decoding of the largest pictures that are accepted (50 megapixels) needs about 2 GiB of addresses.
 MEMORY_BYTES = 4 * 1024**3
 OPEN_FILES = 32
 # A window is silent below -80 dBFS: its embedding would be that of any other silence.
 SILENCE = 1e-4
-PR_SET_PDEATHSIG = 1
 
 Message = tuple[dict[str, Any], Parts]
 
@@ -59,9 +57,7 @@ def main(connection: Connection, task: str, arguments: dict[str, Any], cpu_s: in
 
 def _confine(cpu_s: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # ctrl-C is the parent's to handle
-    if sys.platform == "linux":
-        # The fork server, our parent, ends when the process that started it does.
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    end_with_parent()  # the fork server, which itself ends with the process that started it
     null = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):
         os.dup2(null, stream)
