@@ -9,6 +9,7 @@ import pytest
 
 from api_tests.conftest import Server
 from service.problems import PROBLEMS
+from service.settings import Settings
 from service.tests import media_samples
 
 Maker = Callable[[Path], Path]
@@ -54,8 +55,8 @@ def wav(path: Path) -> Path:
     return media_samples.sound_file(path.with_suffix(".wav"), 1, 3.0)
 
 
-def twenty_minutes(path: Path) -> Path:
-    return media_samples.film(path, 1, 1200.0, fps=1)
+def too_long(path: Path) -> Path:
+    return media_samples.film(path, 1, Settings().max_query_s + 10, fps=1)
 
 
 UPLOADS: list[tuple[Maker, int, str]] = [
@@ -75,13 +76,13 @@ QUERIES: list[tuple[str, Maker, int, str]] = [
     ("audio", media_samples.silent_film, 422, "no_sound"),
     ("audio", silent_wav, 422, "no_sound"),
     ("audio", still, 422, "no_sound"),
-    ("audio", twenty_minutes, 422, "query_too_long"),
+    ("audio", too_long, 422, "query_too_long"),
     ("video", media_samples.text_named_mp4, 415, "not_media"),
     ("video", media_samples.empty_file, 422, "empty_file"),
     ("video", media_samples.truncated_film, 422, "truncated_media"),
     ("video", wav, 422, "no_picture"),
     ("video", still, 422, "no_picture"),
-    ("video", twenty_minutes, 422, "query_too_long"),
+    ("video", too_long, 422, "query_too_long"),
 ]
 
 REQUESTS: list[tuple[str, str, dict[str, Any], int, str]] = [

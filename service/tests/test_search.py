@@ -1,6 +1,8 @@
 """Searching a real catalogue and a real index, with vectors made up so that the right answer is known."""
 
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -19,6 +21,8 @@ from service.catalogue import Catalogue, NewSegment, open_catalogue
 from service.catalogue.lookups import VideoFilter
 from service.library_view import LibraryView
 from service.problems import Refused
+from service.redis_server import EmbeddedRedis
+from service.result_cache import ResultCache
 from service.search import Example, Options, Page, Searcher
 from service.settings import Settings
 
@@ -54,10 +58,9 @@ class Library:
     def bundle(self) -> str:
         return self.encoders.bundle.fingerprint
 
-    def searcher(self) -> Searcher:
-        return Searcher(
-            self.catalogue, LibraryView(self.catalogue, self.bundle, self.settings.index_dir), self.encoders
-        )
+    def searcher(self, cache: ResultCache | None = None) -> Searcher:
+        view = LibraryView(self.catalogue, self.bundle, self.settings.index_dir)
+        return Searcher(self.catalogue, view, self.encoders, cache)
 
     def rebuild(self) -> str:
         """A generation of all that is in the catalogue."""
@@ -249,6 +252,53 @@ def test_the_same_film_twice_ties_and_the_earlier_one_comes_first(library: Libra
     page = library.searcher().example(by_vector(vectors[0]), Options())
     assert len({m.found.score for m in page.moments[:3]}) == 1
     assert videos_of(page)[1:3] == twins
+
+
+def test_words_searched_before_come_from_the_cache_until_the_library_changes(library: Library) -> None:
+    redis = EmbeddedRedis(library.settings.redis_dir)
+    redis.start()
+    library.add("film")
+    searcher = library.searcher(ResultCache(redis.url))
+    first = searcher.text("a door opens", Options())
+    again = searcher.text("a door opens", Options())
+    assert first.embed_ms > 0
+    assert again.embed_ms == 0
+    assert again.moments == first.moments
+    assert searcher.text("a door opens", Options(limit=1)).embed_ms > 0
+    library.add("late")
+    assert searcher.text("a door opens", Options()).embed_ms > 0
+    redis.stop()
+    assert searcher.text("a door opens", Options()).embed_ms > 0
+
+
+def test_searches_go_on_while_the_library_changes(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.library_view.POLL_S", 0.0)
+    kept, vectors = library.add("kept")
+    searcher = library.searcher()
+    over = threading.Event()
+
+    def look() -> int:
+        count = 0
+        while not over.is_set():
+            page = searcher.example(by_vector(vectors[1]), Options(limit=100))
+            assert videos_of(page)[0] == kept
+            assert len({m.found.segment_id for m in page.moments}) == len(page.moments)
+            count += 1
+        return count
+
+    with ThreadPoolExecutor(3) as pool:
+        lookers = [pool.submit(look) for _ in range(3)]
+        for i in range(12):
+            video_id, _ = library.add(f"film {i}")
+            if i % 2:
+                library.catalogue.delete_video(video_id)
+            if i % 5 == 4:
+                library.rebuild()
+        over.set()
+        assert all(looker.result() > 0 for looker in lookers)
+    assert set(videos_of(searcher.example(by_vector(vectors[1]), Options(limit=100)))) == {
+        video.id for video in library.catalogue.videos()[0]
+    }
 
 
 @pytest.mark.parametrize("words", ["", "   ", "\n\t", "?!", "..."])
