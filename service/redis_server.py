@@ -109,6 +109,7 @@ class EmbeddedRedis:
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
+            process_group=0,  # ctrl-C in the terminal is for the supervisor, which ends this in good order
             preexec_fn=partial(end_with_parent, signal.SIGTERM),
         )
         assert self._process.stdin is not None

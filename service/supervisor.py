@@ -100,7 +100,12 @@ class Supervisor:
 
     def _start_worker(self) -> None:
         command = [sys.executable, "-m", "service.cli", "worker", "--name", WORKER_NAME, "--parent", str(os.getpid())]
-        self._worker = subprocess.Popen(command, env={**os.environ, **self._environment()}, stdin=subprocess.DEVNULL)
+        self._worker = subprocess.Popen(
+            command,
+            env={**os.environ, **self._environment()},
+            stdin=subprocess.DEVNULL,
+            process_group=0,  # ctrl-C in the terminal is for this process, which ends the worker in good order
+        )
 
     def _environment(self) -> dict[str, str]:
         """This process's settings, for the worker."""

@@ -9,6 +9,7 @@ import contextlib
 import logging
 import multiprocessing
 import multiprocessing.forkserver
+import multiprocessing.resource_tracker
 import signal
 import threading
 from collections.abc import Generator, Iterator
@@ -83,8 +84,7 @@ class QueryClip:
 
 def start() -> None:
     """Starts the fork server now, so that the first file does not wait for it (half a second)."""
-    _context()
-    multiprocessing.forkserver.ensure_running()
+    _running_server()
 
 
 def probe(path: Path, limits: MediaLimits) -> MediaInfo:
@@ -148,11 +148,18 @@ def _query(path: Path, inputs: InputSpec, limits: MediaLimits) -> dict[str, Any]
     return {"path": str(path), "inputs": asdict(inputs), **asdict(limits)}
 
 
-def _context() -> multiprocessing.context.ForkServerContext:
+def _running_server() -> multiprocessing.context.ForkServerContext:
     context = multiprocessing.get_context("forkserver")
     # multiprocessing imports the main module in every child: 150 ms, unless what that imports is there already.
     # ("__main__" in this list is meant for that, but has no effect up to Python 3.13: CPython issue 126631.)
     context.set_forkserver_preload([MAIN_MODULE, decode_child.__name__])
+    # The server ignores ctrl-C, but only once it is up, and would die of an earlier one. It inherits this mask.
+    multiprocessing.resource_tracker.ensure_running()  # first, since starting it lifts the mask
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        multiprocessing.forkserver.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
     return context
 
 
@@ -167,7 +174,7 @@ def _messages(
     task: str, arguments: dict[str, Any], patience_s: float, cpu_s: float
 ) -> Generator[tuple[dict[str, Any], Parts], None, None]:
     """Runs one task in a fresh child and yields what it sends. Raises MediaError."""
-    context = _context()
+    context = _running_server()
     reader, writer = context.Pipe(duplex=False)
     process = context.Process(target=decode_child.main, args=(writer, task, arguments, int(cpu_s) + 1), daemon=True)
     process.start()
