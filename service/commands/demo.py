@@ -50,7 +50,7 @@ def demo(
 
 def fill(settings: Settings, address: str, items: "list[object]") -> None:
     """Takes the clips into the library that is served at `address`, and tells where to look."""
-    from service.commands.client import Client
+    from service.commands.client import Client, find_service
     from service.commands.common import told
     from service.commands.uploading import upload_all
 
@@ -58,6 +58,8 @@ def fill(settings: Settings, address: str, items: "list[object]") -> None:
         with Client(address, settings) as client:
             outcome = upload_all(client, items, err)  # type: ignore[arg-type]  # imported late
     except Exception as error:  # in a thread of the server: tell it, and go on serving
+        if find_service(settings) is None:
+            return  # ctrl-C: there is nothing to say any more
         err.print(f"[red]error:[/red] the demo clips could not be added: {told(error) or repr(error)}", soft_wrap=True)
     else:
         if outcome.failed:

@@ -36,7 +36,6 @@ TIMED_OUT = MediaError(
 PATIENCE_S = 60.0
 QUERY_PATIENCE_S = 20.0
 SLOW_DISK = 20e6  # bytes a second
-MAIN_MODULE = "service.cli"
 
 
 @dataclass(frozen=True)
@@ -150,9 +149,7 @@ def _query(path: Path, inputs: InputSpec, limits: MediaLimits) -> dict[str, Any]
 
 def _running_server() -> multiprocessing.context.ForkServerContext:
     context = multiprocessing.get_context("forkserver")
-    # multiprocessing imports the main module in every child: 150 ms, unless what that imports is there already.
-    # ("__main__" in this list is meant for that, but has no effect up to Python 3.13: CPython issue 126631.)
-    context.set_forkserver_preload([MAIN_MODULE, decode_child.__name__])
+    context.set_forkserver_preload([decode_child.__name__])
     # The server ignores ctrl-C, but only once it is up, and would die of an earlier one. It inherits this mask.
     multiprocessing.resource_tracker.ensure_running()  # first, since starting it lifts the mask
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
