@@ -17,7 +17,7 @@ OUTGROWN_SHARE = 0.25
 def rebuild_index(
     catalogue: Catalogue, bundle: str, index_dir: Path, report: Callable[[float, str], None]
 ) -> dict[str, Any]:
-    """Writes a generation with all vectors of a bundle and makes it the current one; what it holds and how it measures."""
+    """Writes a generation with all vectors of a bundle and makes it current; what it holds, and how it measures."""
     report(0.0, "reading vectors")
     revision = catalogue.revision()  # before the vectors: what comes in between is then in the next generation too
     total = max(catalogue.segment_count(bundle), 1)
