@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from api_tests.server import Server
-from service.tests import media_samples
+from models.tests import media_samples
 
 __all__ = ["Server"]
 

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 
 from api_tests.conftest import Library, Server
-from service.tests import media_samples
+from models.tests import media_samples
 
 
 def rebuild(server: Server) -> dict[str, Any]:

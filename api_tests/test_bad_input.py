@@ -8,9 +8,9 @@ import httpx
 import pytest
 
 from api_tests.conftest import Server
+from models.tests import media_samples
 from service.problems import PROBLEMS
 from service.settings import Settings
-from service.tests import media_samples
 
 Maker = Callable[[Path], Path]
 

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
 
 from api_tests.conftest import Library, Server
-from service.tests import media_samples
+from models.tests import media_samples
 
 pytestmark = pytest.mark.browser
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from api_tests.server import Server
+from models.tests import media_samples
 from service.redis_server import EmbeddedRedis
-from service.tests import media_samples
 
 # Long enough to be in the middle of its ingest for some seconds.
 LONG_S = 120.0

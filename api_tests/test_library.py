@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from api_tests.conftest import Library, Server
-from service.tests import media_samples
+from models.tests import media_samples
 
 
 def test_an_upload_becomes_a_job_and_then_a_searchable_video(server: Server, tmp_path: Path) -> None:

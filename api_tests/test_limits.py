@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from api_tests.server import Server
-from service.tests import media_samples
+from models.tests import media_samples
 
 LIMITS = {
     "MMV_MAX_UPLOAD_BYTES": "400000",

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from api_tests.conftest import FILM_S, FILMS, Library, Server, note
-from service.tests import media_samples
+from models.tests import media_samples
 
 RESULT_FIELDS = {
     "video_id",

@@ -1,4 +1,4 @@
-"""Known items: a still or three seconds of sound cut from a film of the library must find that film, at that moment, first.
+"""Known items: a still, or three seconds of sound, cut from a film of the library must find that moment first.
 
     python docs/benchmarks/known_items.py FILMS... --out docs/benchmarks/known-items.md
 

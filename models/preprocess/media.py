@@ -7,7 +7,6 @@ from the start of the picture (of the sound, when there is no picture).
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from fractions import Fraction
 from io import BytesIO
 from pathlib import Path
 
@@ -111,7 +110,10 @@ def read_frames(path: str | Path, step_s: float, height: int, width: int, thread
 
 
 def frames_on_grid(path: str | Path, step_s: float, threads: int = 1) -> Iterator[av.VideoFrame]:
-    """As `read_frames`, but the decoded frames as they are: the same object as often as it is still on show."""
+    """As `read_frames`, but frames of the film's own size: the same object as often as it is still on show.
+
+    Films with oblong pixels are stretched to square ones, as players do.
+    """
     with closing(_open(Path(path))) as container:
         stream = _video_stream(container)
         if stream is None:
@@ -121,6 +123,7 @@ def frames_on_grid(path: str | Path, step_s: float, threads: int = 1) -> Iterato
         start: float | None = None
         shown: av.VideoFrame | None = None
         step, end = 0, 0.0
+        aspect = float(stream.sample_aspect_ratio or 1)
         for frame in _decode(container, stream):
             t = frame.time if frame.time is not None else end
             if start is None:
@@ -129,7 +132,7 @@ def frames_on_grid(path: str | Path, step_s: float, threads: int = 1) -> Iterato
             while shown is not None and step * step_s < t - 1e-6:
                 yield shown
                 step += 1
-            shown = frame
+            shown = frame if aspect == 1 else frame.reformat(width=max(1, round(frame.width * aspect)))
             end = t + start + _frame_seconds(frame, stream)
         while shown is not None and start is not None and step * step_s < end - start - 1e-6:
             yield shown
@@ -212,14 +215,12 @@ def read_image(source: str | Path | bytes, height: int, width: int, max_pixels: 
 def resize_cover(frame: av.VideoFrame, height: int, width: int) -> np.ndarray:
     """Scale a frame (area averaging) until it covers height x width, cut the centre: uint8 [height, width, 3].
 
-    Non-square pixels and the container's rotation are honoured, so a phone's clip and its still look the same.
+    The container's rotation is honoured, so a phone's clip and its still look the same.
     """
-    aspect = frame.sample_aspect_ratio if getattr(frame, "sample_aspect_ratio", None) else Fraction(1)
-    shown_w, shown_h = frame.width * float(aspect or 1), float(frame.height)
     turns = round(getattr(frame, "rotation", 0) / 90) % 4
     target_h, target_w = (width, height) if turns % 2 else (height, width)
-    scale = max(target_h / shown_h, target_w / shown_w)
-    h, w = max(target_h, round(shown_h * scale)), max(target_w, round(shown_w * scale))
+    scale = max(target_h / frame.height, target_w / frame.width)
+    h, w = max(target_h, round(frame.height * scale)), max(target_w, round(frame.width * scale))
     picture = frame.reformat(width=w, height=h, format="rgb24", interpolation="AREA").to_ndarray()
     top, left = (h - target_h) // 2, (w - target_w) // 2
     picture = picture[top : top + target_h, left : left + target_w]

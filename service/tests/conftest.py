@@ -9,9 +9,9 @@ import pytest
 
 from models.bundle import load_bundle
 from models.runtime import Encoders
+from models.tests import media_samples
 from service.catalogue import Catalogue, open_catalogue
 from service.settings import Settings
-from service.tests import media_samples
 
 
 @pytest.fixture

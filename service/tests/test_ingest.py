@@ -8,13 +8,13 @@ import pytest
 from index import SpaceKey, current
 from models.preprocess.media import MediaError
 from models.runtime import Encoders
+from models.tests import media_samples
 from service.catalogue import Catalogue, Video
 from service.ingest import ingest_video
 from service.media.store import MediaStore
 from service.media.thumbnails import Thumbnails
 from service.rebuild import is_outgrown, rebuild_index
 from service.settings import Settings
-from service.tests import media_samples
 from service.tests.test_upload import files_in, upload
 
 
