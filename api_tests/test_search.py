@@ -144,7 +144,7 @@ def test_match_keeps_to_what_is_seen_or_heard(
     assert {key.split(".")[0] for hit in body["results"] for key in hit["evidence"]} <= channels
 
 
-@pytest.mark.parametrize(("space", "spaces"), [("fine", {"fine", "representation"}), ("coarse", {"coarse"})])
+@pytest.mark.parametrize(("space", "spaces"), [("fine", {"fine", "instance"}), ("coarse", {"coarse"})])
 def test_space_keeps_to_the_fine_or_the_coarse_space(
     server: Server, tmp_path: Path, space: str, spaces: set[str]
 ) -> None:

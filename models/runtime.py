@@ -11,11 +11,15 @@ from models.preprocess.text import Tokenizer
 
 
 class Embedding(NamedTuple):
-    """L2-normalised float32 rows: fine [B, F], coarse [B, C], representation (before the heads) [B, R]."""
+    """float32 rows, L2-normalised but for the representation.
 
-    fine: np.ndarray
-    coarse: np.ndarray
-    representation: np.ndarray
+    instance, of stills and sounds, tells the very same one from similar ones; windows have none.
+    """
+
+    fine: np.ndarray  # [B, F]
+    coarse: np.ndarray  # [B, C]
+    representation: np.ndarray  # [B, R], before the heads, for linear probes
+    instance: np.ndarray | None = None  # [B, I]
 
 
 class Encoders:
@@ -65,10 +69,8 @@ class Encoders:
     def _embed(self, modality: str, array: np.ndarray) -> Embedding:
         session = self._session(modality)
         feed = {session.get_inputs()[0].name: np.ascontiguousarray(array)}
-        fine, coarse, raw = session.run(["fine", "coarse", "representation"], feed)
-        # The graph gives it as it is, for linear probes; searching compares directions.
-        norms = np.linalg.norm(raw, axis=1, keepdims=True)
-        return Embedding(fine, coarse, raw / np.maximum(norms, np.finfo(np.float32).tiny))
+        names = [output.name for output in session.get_outputs()]
+        return Embedding(**dict(zip(names, session.run(names, feed), strict=True)))
 
     def _session(self, modality: str) -> ort.InferenceSession:
         with self._lock:

@@ -24,12 +24,10 @@ T = TypeVar("T")
 BATCH = 4
 # Decoded windows that may wait: enough to keep both sides busy, a few MB.
 AHEAD = 6
-# The spaces that are searched, by channel (`plans.py`). Stills have no use for the coarse space: words find windows.
-SPACES = {
-    "visual": ("fine", "coarse"),
-    "frame": ("fine", "representation"),
-    "sound": ("fine", "coarse", "representation"),
-}
+# The spaces that are searched, by channel (`plans.py`), of windows and of the pieces in them: stills, and sounds that
+# start in between. What something means is searched by windows, whether it is the very same thing by pieces too.
+WINDOW_SPACES = {"visual": ("fine", "coarse"), "sound": ("fine", "coarse")}
+PIECE_SPACES = {"frame": ("fine", "instance"), "sound": ("instance",)}
 Vectors = dict[tuple[str, str], list[np.ndarray]]
 
 
@@ -41,19 +39,21 @@ class _Building:
     end_s: float
     vectors: Vectors = field(default_factory=dict)
 
-    def add(self, channel: str, embedding: Embedding, rows: slice) -> None:
-        for space in SPACES[channel]:
-            self.vectors.setdefault((channel, space), []).append(getattr(embedding, space)[rows].astype(np.float16))
+    def add(self, channel: str, spaces: tuple[str, ...], embedding: Embedding, row: int) -> None:
+        for space in spaces:
+            vector = getattr(embedding, space)[row : row + 1].astype(np.float16)
+            self.vectors.setdefault((channel, space), []).append(vector)
 
     def finished(self) -> NewSegment:
         return NewSegment(self.start_s, self.end_s, {key: np.concatenate(rows) for key, rows in self.vectors.items()})
 
 
 @dataclass(frozen=True)
-class _Stills:
-    """Grid frames: when they were on show, in seconds [n], and what they look like."""
+class _Pieces:
+    """Stills, or short sounds: the middle of each, in seconds [n], and what they look or sound like."""
 
-    times_s: np.ndarray
+    channel: str
+    middles_s: np.ndarray
     embedding: Embedding
 
 
@@ -78,19 +78,18 @@ def ingest_video(
         raise MediaError(
             "media_missing", "The file is no longer in the media store. Delete the video, upload it again."
         )
-    step_s = encoders.bundle.inputs.step_s
     segments: list[_Building] = []
-    stills: list[_Stills] = []
+    pieces: list[_Pieces] = []
     report(0.0, "decoding")
     windows = confined.decode_windows(path, encoders.bundle.inputs, _info(video))
     with ThreadPoolExecutor(embed_threads, thread_name_prefix="embed") as pool:
         for batch in _batches(_ahead(windows), BATCH):
-            segments += _embed(batch, encoders, pool, stills, step_s)
+            segments += _embed(batch, encoders, pool, pieces)
             for window in batch:
                 if window.thumbnail is not None:
                     thumbnails.put(video.id, window.start_s, window.thumbnail)
-            report(0.98 * min(batch[-1].end_s / max(video.duration_s, step_s), 1.0), "embedding")
-    _share_out(stills, segments)
+            report(0.98 * min(batch[-1].end_s / max(video.duration_s, batch[-1].end_s), 1.0), "embedding")
+    _share_out(pieces, segments)
     finished = [segment.finished() for segment in segments]
     if not any(segment.vectors for segment in finished):
         raise MediaError("nothing_to_find", "Nothing can be seen or heard in this file: it is silent from end to end.")
@@ -116,38 +115,47 @@ def _info(video: Video) -> MediaInfo:
 
 
 def _embed(
-    batch: list[DecodedWindow], encoders: Encoders, pool: ThreadPoolExecutor, stills: list[_Stills], step_s: float
+    batch: list[DecodedWindow], encoders: Encoders, pool: ThreadPoolExecutor, pieces: list[_Pieces]
 ) -> list[_Building]:
-    """Segments of a few windows, with what is seen and heard in them; their new stills are added to `stills`."""
+    """Segments of a few windows, with what is seen and heard in them; their stills and short sounds go to `pieces`."""
+    inputs = encoders.bundle.inputs
     segments = [_Building(window.start_s, window.end_s) for window in batch]
     seen = [(i, window.frames) for i, window in enumerate(batch) if window.frames is not None]
-    heard = [(i, row) for i, window in enumerate(batch) if window.sound is not None for row in window.sound]
     fresh = [(window, window.new_frames) for window in batch if window.new_frames is not None]
+    heard = [
+        (i, start, wave)
+        for i, window in enumerate(batch)
+        if window.sound is not None
+        for start, wave in zip(window.sound_starts_s, window.sound, strict=True)
+    ]
     clips = pool.submit(encoders.video, np.stack([frames for _, frames in seen])) if seen else None
     pictures = pool.submit(encoders.image, np.concatenate([frames for _, frames in fresh])) if fresh else None
-    sounds = pool.submit(encoders.audio, np.stack([row for _, row in heard])) if heard else None
+    sounds = pool.submit(encoders.audio, np.stack([wave for _, _, wave in heard])) if heard else None
     if clips is not None:
         embedding = clips.result()
         for row, (i, _) in enumerate(seen):
-            segments[i].add("visual", embedding, slice(row, row + 1))
+            segments[i].add("visual", WINDOW_SPACES["visual"], embedding, row)
     if sounds is not None:
         embedding = sounds.result()
-        for row, (i, _) in enumerate(heard):
-            segments[i].add("sound", embedding, slice(row, row + 1))
+        for row, (i, start, _) in enumerate(heard):
+            if start == batch[i].start_s:
+                segments[i].add("sound", WINDOW_SPACES["sound"], embedding, row)
+        starts = np.array([start for _, start, _ in heard])
+        pieces.append(_Pieces("sound", starts + inputs.window_s / 2, embedding))
     if pictures is not None:
-        times = [window.new_time_s + step_s * np.arange(window.new_count) for window, _ in fresh]
-        stills.append(_Stills(np.concatenate(times), pictures.result()))
+        times = [window.new_time_s + inputs.step_s * np.arange(window.new_count) for window, _ in fresh]
+        pieces.append(_Pieces("frame", np.concatenate(times), pictures.result()))
     return segments
 
 
-def _share_out(stills: list[_Stills], segments: list[_Building]) -> None:
-    """Gives each still to the segment whose middle is nearest, so that each is stored once."""
+def _share_out(pieces: list[_Pieces], segments: list[_Building]) -> None:
+    """Gives each piece to the segment whose middle is nearest, so that each is stored once."""
     middles = np.array([(segment.start_s + segment.end_s) / 2 for segment in segments])
     borders = (middles[1:] + middles[:-1]) / 2
-    for part in stills:
-        owners = np.searchsorted(borders, part.times_s, side="right")
+    for part in pieces:
+        owners = np.searchsorted(borders, part.middles_s, side="right")
         for row, owner in enumerate(owners.tolist()):
-            segments[owner].add("frame", part.embedding, slice(row, row + 1))
+            segments[owner].add(part.channel, PIECE_SPACES[part.channel], part.embedding, row)
 
 
 def _batches(items: Iterable[T], size: int) -> Iterator[list[T]]:

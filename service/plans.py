@@ -16,25 +16,25 @@ Side = Literal["visual", "sound"]
 Plan = dict[SpaceKey, float]
 
 VISUAL_FINE, VISUAL_COARSE = SpaceKey("visual", "fine"), SpaceKey("visual", "coarse")
-FRAME_FINE, FRAME_REPRESENTATION = SpaceKey("frame", "fine"), SpaceKey("frame", "representation")
+FRAME_FINE, FRAME_INSTANCE = SpaceKey("frame", "fine"), SpaceKey("frame", "instance")
 SOUND_FINE, SOUND_COARSE = SpaceKey("sound", "fine"), SpaceKey("sound", "coarse")
-SOUND_REPRESENTATION = SpaceKey("sound", "representation")
+SOUND_INSTANCE = SpaceKey("sound", "instance")
 
-# Words live in the coarse space only (MMV, section 3.1). Representations know the very same picture or sound again,
-# which the heads, trained for meaning, do not; they compare like with like only.
+# Words live in the coarse space only (MMV, section 3.1). The instance space knows the very same picture or
+# sound again, which the heads, trained for meaning, do not; it compares like with like only.
 QUERY_PLANS: dict[Kind, dict[Side, Plan]] = {
     "text": {"visual": {VISUAL_COARSE: 1.0}, "sound": {SOUND_COARSE: 1.0}},
     "image": {
-        "visual": {FRAME_REPRESENTATION: 1.0, FRAME_FINE: 0.5, VISUAL_FINE: 0.25, VISUAL_COARSE: 0.1},
+        "visual": {FRAME_INSTANCE: 1.0, FRAME_FINE: 0.5, VISUAL_FINE: 0.25, VISUAL_COARSE: 0.1},
         "sound": {SOUND_FINE: 1.0, SOUND_COARSE: 0.25},
     },
     "audio": {
         "visual": {VISUAL_FINE: 1.0, VISUAL_COARSE: 0.25},
-        "sound": {SOUND_REPRESENTATION: 1.0, SOUND_FINE: 0.5, SOUND_COARSE: 0.1},
+        "sound": {SOUND_INSTANCE: 1.0, SOUND_FINE: 0.5, SOUND_COARSE: 0.1},
     },
     "video": {
-        "visual": {FRAME_REPRESENTATION: 0.5, FRAME_FINE: 0.25, VISUAL_FINE: 1.0, VISUAL_COARSE: 0.25},
-        "sound": {SOUND_REPRESENTATION: 1.0, SOUND_FINE: 0.5, SOUND_COARSE: 0.1},
+        "visual": {FRAME_INSTANCE: 0.5, FRAME_FINE: 0.25, VISUAL_FINE: 1.0, VISUAL_COARSE: 0.25},
+        "sound": {SOUND_INSTANCE: 1.0, SOUND_FINE: 0.5, SOUND_COARSE: 0.1},
     },
 }
 
@@ -47,8 +47,8 @@ SIDE_WEIGHTS: dict[Kind, dict[Side, float]] = {
 }
 
 SPACES: dict[Space, tuple[str, ...]] = {
-    "auto": ("representation", "fine", "coarse"),
-    "fine": ("representation", "fine"),
+    "auto": ("instance", "fine", "coarse"),
+    "fine": ("instance", "fine"),
     "coarse": ("coarse",),
 }
 

@@ -63,7 +63,7 @@ def _embed_sound(encoders: Encoders, waveform: np.ndarray) -> Embedding:
 
 def _in(channel: str, embedding: Embedding) -> Vectors:
     """Compared with its own kind, in every space."""
-    return {SpaceKey(channel, space): getattr(embedding, space) for space in ("fine", "coarse", "representation")}
+    return {SpaceKey(channel, space): getattr(embedding, space) for space in ("fine", "coarse", "instance")}
 
 
 def _across(embedding: Embedding, *channels: str) -> Vectors:

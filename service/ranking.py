@@ -1,9 +1,9 @@
 """From query vectors to a ranking of segments: comparable scores over several (channel, space), fused, then moments.
 
-Cosines of different spaces are not comparable: two random pictures have a cosine of 0.9 as representations and 0.1 in
-the fine space. Each is therefore standardised against the library: how many standard deviations is this segment nearer
-to the query than a usual segment is? A channel that a segment lacks (no sound, no picture) counts 0, as a usual one
-would.
+Cosines of different spaces are not comparable: two random pictures have a cosine of 0 in the instance space and of 0.3
+in the fine space. Each is therefore standardised against the library: how many standard deviations is this segment
+nearer to the query than a usual segment is? A channel that a segment lacks (no sound, no picture) counts 0, as a usual
+one would.
 """
 
 from collections.abc import Mapping

@@ -4,6 +4,7 @@ import copy
 
 from torch import Tensor, nn
 
+from models.networks.instance import InstanceHead
 from models.networks.mmv import MMV
 
 
@@ -18,6 +19,7 @@ class DeflatedMMV(nn.Module):
         super().__init__()
         self.video = copy.deepcopy(network.video)
         self.graph = copy.deepcopy(network.graph)
+        self.instance = InstanceHead(network.video.dim, network.config.instance_dim)
         for parameter in self.parameters():
             parameter.requires_grad_(False)
         for parameter in self.trainable():

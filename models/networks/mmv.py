@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from models.networks.audio_resnet import AudioResNet
 from models.networks.embedding_graph import COARSE_DIM, FINE_DIM, FACGraph
+from models.networks.instance import InstanceHead
 from models.networks.log_mel import LogMel, LogMelConfig
 from models.networks.preact_resnet import ResNetConfig
 from models.networks.text import TextTower
@@ -23,6 +24,7 @@ class MMVConfig:
     text_dim: int = 2048
     fine_dim: int = FINE_DIM
     coarse_dim: int = COARSE_DIM
+    instance_dim: int = 128
 
 
 class MMV(nn.Module):
@@ -36,6 +38,7 @@ class MMV(nn.Module):
         self.log_mel = LogMel(config.log_mel)
         self.text = TextTower(word_vectors, config.text_dim)
         self.graph = FACGraph(self.video.dim, self.audio.dim, config.text_dim, config.fine_dim, config.coarse_dim)
+        self.audio_instance = InstanceHead(self.audio.dim, config.instance_dim)
         self.apply(_initialise)
 
     def encode_video(self, frames: Tensor) -> dict[str, Tensor]:

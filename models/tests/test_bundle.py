@@ -78,10 +78,16 @@ def test_runtime_gives_normalised_embeddings(bundle: Bundle) -> None:
     image = encoders.image(rng.integers(0, 256, (3, 32, 40, 3), dtype=np.uint8))
     audio = encoders.audio(rng.normal(0, 0.1, (2, 12_800)).astype(np.float32))
     for embedding, rows in ((video, 2), (image, 3), (audio, 2)):
-        for vectors in embedding:
+        for vectors in embedding[:3]:
+            assert vectors is not None
             assert vectors.shape == (rows, 32)
             assert vectors.dtype == np.float32
-            assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+        for name in ("fine", "coarse", "instance"):
+            unit = getattr(embedding, name)
+            assert unit is None or np.allclose(np.linalg.norm(unit, axis=1), 1, atol=1e-5)
+    assert video.instance is None
+    assert image.instance is not None
+    assert audio.instance is not None
     text = encoders.text(["a red square", "low tone"])
     assert np.allclose(np.linalg.norm(text, axis=1), 1, atol=1e-5)
 

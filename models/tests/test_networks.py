@@ -6,6 +6,7 @@ import torch
 from torch.nn import functional as F
 
 from models.networks.deflation import DeflatedMMV, static_clip
+from models.networks.instance import InstanceHead
 from models.networks.log_mel import LogMel, LogMelConfig
 from models.networks.mmv import MMV, MMVConfig
 from models.networks.preact_resnet import ResNetConfig, ResNetV2
@@ -148,3 +149,17 @@ def test_deflation_of_a_network_whose_shift_moves_nothing_is_exact(network: MMV)
     images = torch.rand(2, 40, 48, 3)
     flat = network.video.trunk(images.permute(0, 3, 1, 2))
     assert torch.allclose(flat.mean(dim=(2, 3)), DeflatedMMV(network)(images)["representation"], atol=1e-6)
+
+
+def test_instance_head_evens_out_the_directions_it_is_fitted_to() -> None:
+    torch.manual_seed(0)
+    spread = torch.tensor([30.0, 3.0, 0.3, 1.0])
+    representations = 50 + torch.randn(4000, 4) * spread
+    head = InstanceHead(4, 3)
+    head.fit(representations)
+    whitened = (representations - head.mean) @ head.matrix
+    variances = torch.cov(whitened.T)
+    assert torch.allclose(variances - torch.diag(torch.diag(variances)), torch.zeros(3, 3), atol=1e-3)
+    # The ridge holds directions of less than a thousandth of the largest variance down.
+    assert torch.diag(variances).tolist() == pytest.approx([1 / 1.001, 9 / 9.9, 1 / 1.9], rel=0.05)
+    assert torch.allclose(head(representations).norm(dim=1), torch.ones(4000), atol=1e-5)

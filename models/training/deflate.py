@@ -1,8 +1,10 @@
-"""Training the deflated network (section 3.2 of the paper): batch-norm scales and offsets, on unlabelled frames."""
+"""Deflation (section 3.2 of the paper): training batch-norm scales and offsets, on unlabelled frames.
+
+The instance heads of stills and sounds are fitted in the same step, on the same data.
+"""
 
 import json
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -16,7 +18,7 @@ from models.training.config import TrainConfig
 from models.training.data.batches import Batches, centre_crop
 from models.training.data.cache import ClipCache
 from models.training.progress import progress_bar
-from models.training.trainer import Run
+from models.training.trainer import Run, TrainingError
 
 CHECKPOINT = "deflated.pt"
 SPACES = ("representation", "fine", "coarse")
@@ -55,7 +57,8 @@ def deflate(run: Run, cache: ClipCache, batches: Batches, console: Console) -> t
             optimiser.step()
             bar.update(task, completed=step + 1, description=f"deflating, L1 {loss.item():.3f}")
     found = Agreement(naive, agreement(run, deflated, probe))
-    save_deflated(deflated, found, run.folder)
+    fit_instances(run, deflated, cache)
+    save_deflated(run, deflated, found)
     return deflated, found
 
 
@@ -66,15 +69,45 @@ def agreement(run: Run, deflated: DeflatedMMV, images: Tensor) -> float:
     return float(F.cosine_similarity(deflated(images)["fine"], static).mean())
 
 
-def save_deflated(deflated: DeflatedMMV, found: Agreement, folder: Path) -> None:
-    torch.save(deflated.video.state_dict(), folder / CHECKPOINT)
-    (folder / "deflation.json").write_text(json.dumps({"naive": found.naive, "trained": found.trained}))
+@torch.no_grad()
+def fit_instances(run: Run, deflated: DeflatedMMV, cache: ClipCache, clips: int = 3000) -> None:
+    """Fit the instance heads of stills and sounds to training clips."""
+    config, network = run.config, run.network
+    rng = np.random.default_rng([config.seed, 2])
+    stills = _frames(cache, config, rng, clips)
+    deflated.instance.fit(torch.cat([deflated(part)["representation"] for part in stills.split(64)]))
+    heard = [i for i, clip in enumerate(cache.clips) if clip.has_audio]
+    rows = rng.permutation(heard)[:clips]
+    length = round(config.inputs.window_s * config.inputs.sample_rate)
+    parts = []
+    for part in np.array_split(rows, -(-len(rows) // 64)):
+        starts = rng.integers(0, cache.sound.shape[1] - length + 1, len(part))
+        waves = np.stack([cache.sound[r, s : s + length] for r, s in zip(part, starts, strict=True)])
+        log_mel = network.log_mel(torch.from_numpy(waves.astype(np.float32) / 32768))
+        parts.append(network.encode_audio(log_mel)["representation"])
+    network.audio_instance.fit(torch.cat(parts))
+
+
+def save_deflated(run: Run, deflated: DeflatedMMV, found: Agreement) -> None:
+    """Beside the run's checkpoint: what deflation and the instance heads add to it."""
+    state = {
+        "video": deflated.video.state_dict(),
+        "instance": deflated.instance.state_dict(),
+        "audio_instance": run.network.audio_instance.state_dict(),
+    }
+    torch.save(state, run.folder / CHECKPOINT)
+    (run.folder / "deflation.json").write_text(json.dumps({"naive": found.naive, "trained": found.trained}))
 
 
 def load_deflated(run: Run) -> tuple[DeflatedMMV, Agreement]:
-    """The deflated network of a run. Raises FileNotFoundError before `deflate` was run."""
+    """The deflated network of a run, and its network's sound instance head. Raises TrainingError before `deflate`."""
+    if not (run.folder / CHECKPOINT).is_file():
+        raise TrainingError(f"{run.folder} is not deflated yet; run: mmv-search deflate {run.folder} --data DATA")
+    state = torch.load(run.folder / CHECKPOINT, weights_only=True)
     deflated = DeflatedMMV(run.network)
-    deflated.video.load_state_dict(torch.load(run.folder / CHECKPOINT, weights_only=True))
+    deflated.video.load_state_dict(state["video"])
+    deflated.instance.load_state_dict(state["instance"])
+    run.network.audio_instance.load_state_dict(state["audio_instance"])
     return deflated, Agreement(**json.loads((run.folder / "deflation.json").read_text()))
 
 

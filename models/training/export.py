@@ -26,7 +26,8 @@ LICENCE = (
     "word vectors from all-MiniLM-L6-v2 (Apache-2.0)"
 )
 FP16_MIN = 1024  # smaller arrays stay float32
-OUTPUTS = ["fine", "coarse", "representation"]
+SPACES = ["fine", "coarse", "representation"]
+OUTPUTS = {"video": SPACES, "image": [*SPACES, "instance"], "audio": [*SPACES, "instance"], "text": ["coarse"]}
 
 
 class VideoEncoder(nn.Module):
@@ -41,25 +42,27 @@ class VideoEncoder(nn.Module):
 
 
 class ImageEncoder(nn.Module):
-    """uint8 [B, H, W, 3] -> fine, coarse (normalised), representation, through the deflated network."""
+    """uint8 [B, H, W, 3] -> fine, coarse (normalised), representation, instance, through the deflated network."""
 
     def __init__(self, deflated: DeflatedMMV):
         super().__init__()
         self.deflated = deflated
 
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        return _outputs(self.deflated(images.float() / 255))
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        outputs = _outputs(self.deflated(images.float() / 255))
+        return *outputs, self.deflated.instance(outputs[2])
 
 
 class AudioEncoder(nn.Module):
-    """Mono waveform float32 [B, S] -> fine, coarse (normalised), representation."""
+    """Mono waveform float32 [B, S] -> fine, coarse (normalised), representation, instance."""
 
     def __init__(self, network: MMV):
         super().__init__()
         self.network = network
 
-    def forward(self, waveform: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        return _outputs(self.network.encode_audio(self.network.log_mel(waveform)))
+    def forward(self, waveform: Tensor) -> tuple[Tensor, ...]:
+        outputs = _outputs(self.network.encode_audio(self.network.log_mel(waveform)))
+        return *outputs, self.network.audio_instance(outputs[2])
 
 
 class TextEncoder(nn.Module):
@@ -134,6 +137,7 @@ def export_bundle(
             dims={
                 "fine": network.config.fine_dim,
                 "coarse": network.config.coarse_dim,
+                "instance": network.audio_instance.matrix.shape[1],
                 "video_representation": network.video.dim,
                 "audio_representation": network.audio.dim,
             },
@@ -190,7 +194,7 @@ def _export(modality: str, module: nn.Module, inputs: InputSpec, vocabulary: int
             dynamo=True,
             opset_version=OPSET,
             input_names=[names[modality]],
-            output_names=["coarse"] if modality == "text" else OUTPUTS,
+            output_names=OUTPUTS[modality],
             dynamic_shapes=(shape,),
             verbose=False,
             # Keeps every weight under its own name, for models.training.restore; ONNX Runtime fuses at load.

@@ -50,5 +50,5 @@ def compare(bundle: Bundle) -> Iterator[Difference]:
                     wanted = modules[modality](x)
                 wanted = wanted if isinstance(wanted, tuple) else (wanted,)
                 got = session.run(None, {session.get_inputs()[0].name: x.numpy()})
-                for name, a, b in zip(["coarse"] if modality == "text" else OUTPUTS, wanted, got, strict=True):
+                for name, a, b in zip(OUTPUTS[modality], wanted, got, strict=True):
                     yield Difference(modality, batch, length, name, float(np.abs(a.numpy() - b).max()))

@@ -52,7 +52,8 @@ class DecodedWindow:
 
     frames: uint8 [T, H, W, 3], or None where there is no picture. Of them `frames[new_from:new_from + new_count]` are
     grid frames that no earlier window had; the first of these was on show at `new_time_s`, the others `step_s` apart.
-    sound: float32 [n, S]: the window's sound and that of windows which start a little later; None where all is silent.
+    sound: float32 [n, S]: the window's sound and that of windows which start a little later, at `sound_starts_s`; None
+    where all is silent.
     thumbnail: a JPEG of the window's middle, or None where there is no picture.
     """
 
@@ -62,6 +63,7 @@ class DecodedWindow:
     new_from: int
     new_count: int
     new_time_s: float
+    sound_starts_s: list[float]
     sound: np.ndarray | None
     thumbnail: bytes | None
 
@@ -118,6 +120,7 @@ def decode_windows(
                 new_from=header["new_from"],
                 new_count=header["new_count"],
                 new_time_s=header["new_time_s"],
+                sound_starts_s=header["sound_starts_s"],
                 sound=named.get("sound"),
                 thumbnail=None if thumbnail is None else thumbnail.tobytes(),
             )

@@ -28,6 +28,9 @@ MEMORY_BYTES = 4 * 1024**3
 OPEN_FILES = 32
 # A window is silent below -80 dBFS: its embedding would be that of any other silence.
 SILENCE = 1e-4
+# Sounds are indexed this often per hop, so that three seconds from anywhere are at most 0.2 s off an indexed start
+# (docs/decisions.md has what that gives).
+SOUNDS_PER_HOP = 4
 
 Message = tuple[dict[str, Any], Parts]
 
@@ -167,14 +170,16 @@ def windows(
                 named["frames"] = frames
                 if (jpeg := picture.thumbnail(first)) is not None:
                     named["thumbnail"] = jpeg
-        if sound is not None and (waves := sound.window(start, following)) is not None:
-            named["sound"] = waves
+        sound_starts: list[float] = []
+        if sound is not None and (heard := sound.window(start, following)) is not None:
+            sound_starts, named["sound"] = heard
         header = {
             "start_s": round(start, 6),
             "end_s": round(min(start + spec.window_s, facts.duration_s) or spec.step_s, 6),
             "new_from": new_from,
             "new_count": new_count,
             "new_time_s": round((first + new_from) * spec.step_s, 6),
+            "sound_starts_s": [round(at, 6) for at in sound_starts],
             "names": list(named),
         }
         yield header, list(named.values())
@@ -248,28 +253,29 @@ class _Sound:
         self._rate = spec.sample_rate
         self._length = round(spec.window_s * spec.sample_rate)
         self._spec = spec
+        self._step_s = spec.hop_s / SOUNDS_PER_HOP
         self._duration_s = duration_s
         self._held = np.zeros(0, np.float32)
         self._at = 0  # sample number of _held[0]
 
-    def window(self, start_s: float, following_s: float | None) -> np.ndarray | None:
-        """float32 [n, S]: the sound from `start_s` on and, for a finer grid, from half a hop later; None when silent.
+    def window(self, start_s: float, following_s: float | None) -> tuple[list[float], np.ndarray] | None:
+        """Start times, in seconds, and float32 [n, S]: the window's sound, and that from steps before the next one.
 
-        A sound of a single window keeps its own length; one that ends within a window is followed by silence.
+        None when all is silent. A sound of a single window keeps its own length; what ends within a window is followed
+        by silence.
         """
         if following_s is not None:
-            half = start_s + self._spec.hop_s / 2
-            later = [half] if half < following_s - 1e-6 else []
+            later = np.arange(start_s + self._step_s, following_s - 1e-6, self._step_s).tolist()
         else:  # the last window lies on the frame grid: go to the very end of the sound too
             end = self._duration_s - self._spec.window_s
             later = [end] if end > start_s + 1e-3 else []
         main = self._cut(start_s)
         if start_s == 0.0 and following_s is None and len(main) < self._length:
-            return main[None] if _audible(main) else None
-        cuts = [np.pad(main, (0, self._length - len(main)))] if 2 * len(main) >= self._length else []
-        cuts += [cut for cut in map(self._cut, later) if len(cut) == self._length]
-        cuts = [cut for cut in cuts if _audible(cut)]
-        return np.stack(cuts) if cuts else None
+            return ([0.0], main[None]) if _audible(main) else None
+        cuts = [(start_s, np.pad(main, (0, self._length - len(main))))] if 2 * len(main) >= self._length else []
+        cuts += [(at, cut) for at in later if len(cut := self._cut(at)) == self._length]
+        cuts = [(at, cut) for at, cut in cuts if _audible(cut)]
+        return ([at for at, _ in cuts], np.stack([cut for _, cut in cuts])) if cuts else None
 
     def _cut(self, start_s: float) -> np.ndarray:
         start = round(start_s * self._rate)

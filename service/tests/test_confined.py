@@ -43,15 +43,17 @@ def test_a_film_comes_in_overlapping_windows_with_every_grid_frame_new_once(samp
     assert [round(w.new_time_s / SPEC.step_s) for w in windows] == [0, 8, 12, 16]
 
 
-def test_sound_comes_with_each_window_and_again_half_a_hop_later(samples: Path) -> None:
+def test_sound_comes_with_each_window_and_at_every_step_to_the_next(samples: Path) -> None:
     windows = windows_of(samples / "film.mp4")
     whole = np.concatenate(list(media.read_audio(samples / "film.mp4", SPEC.sample_rate)))
     for window in windows:
         assert window.sound is not None
-        starts = [window.start_s] + ([window.start_s + 0.8] if window is not windows[-1] else [])
-        assert window.sound.shape == (len(starts), 51_200)
-        for row, start in zip(window.sound, starts, strict=True):
+        assert window.sound.shape == (len(window.sound_starts_s), 51_200)
+        for row, start in zip(window.sound, window.sound_starts_s, strict=True):
             assert (row == whole[round(start * 16_000) :][:51_200]).all()
+    starts = [start for window in windows for start in window.sound_starts_s]
+    assert starts[0] == 0
+    assert np.diff(starts).max() <= SPEC.hop_s / 4 + 1e-6
 
 
 def test_a_film_shorter_than_a_window_is_repeated_and_its_stills_are_not(samples: Path) -> None:
