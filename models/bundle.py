@@ -137,8 +137,20 @@ def write_manifest(
         "metrics": metrics,
         "files": files,
     }
-    (path / MANIFEST).write_text(json.dumps(data, indent=1, ensure_ascii=False) + "\n")
+    (path / MANIFEST).write_text(_dump(data), encoding="utf-8")
     return load_bundle(path)
+
+
+def rewrite_metrics(bundle: Bundle, metrics: dict[str, Any]) -> Bundle:
+    """Record metrics that were measured with the bundle itself."""
+    manifest = bundle.path / MANIFEST
+    data = json.loads(manifest.read_text(encoding="utf-8"))
+    manifest.write_text(_dump({**data, "metrics": metrics}), encoding="utf-8")
+    return load_bundle(bundle.path)
+
+
+def _dump(data: dict[str, Any]) -> str:
+    return json.dumps(data, indent=1, ensure_ascii=False) + "\n"
 
 
 def sha256(path: Path) -> str:

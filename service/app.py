@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 import anyio.to_thread
 from anyio import CapacityLimiter
 from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
 
 from models.bundle import load_bundle
 from models.runtime import Encoders
@@ -40,7 +41,8 @@ def create_app(settings: Settings) -> FastAPI:
         yield
         parts.close()
 
-    app = FastAPI(title="mmv-search", version="1", description=DESCRIPTION, lifespan=lifespan)
+    # FastAPI's own /docs loads its script from another host: blank offline, and a visit told to a stranger.
+    app = FastAPIOffline(title="mmv-search", version="1", description=DESCRIPTION, lifespan=lifespan)
     app.add_middleware(AccessControl, host=settings.host, token=settings.admin_token())
     problems.install(app)
     for module in (search, library, jobs, admin, health):

@@ -11,9 +11,11 @@ import pytest
 import torch
 from rich.console import Console
 
+from models.bundle import rewrite_metrics
 from models.runtime import Encoders
 from models.tests import tiny
 from models.training import trainer
+from models.training.card import card
 from models.training.data.batches import Batches
 from models.training.data.cache import PER_STEP, ClipCache, open_cache
 from models.training.data.manifest import Clip, Narration, write_manifest
@@ -227,11 +229,14 @@ def test_from_clips_to_a_bundle_that_finds_what_it_was_trained_on(data: Path, ca
         tmp_path / "bundle",
         name="tiny",
         licence="none",
-        provenance=trainer.provenance(run),
-        metrics={},
+        provenance=trainer.provenance(run, cache.clips),
+        metrics={"deflation_cosine": {"naive": found.naive, "trained": found.trained}},
     )
     metrics = evaluate(Encoders(bundle), data, wordings={"plain": {colour: [colour] for colour in COLOURS}})
     assert metrics["concepts"]["plain"]["chance"] == pytest.approx(1 / 3)
     assert metrics["retrieval"]["audio -> video"]["recall"]["R@5"] > 1.2 * 5 / metrics["data"]["items"]
     assert bundle.provenance["training_data"]["fingerprint"] == cache.fingerprint
     assert "| text -> video |" in report(metrics, "evaluate")
+    page = card(rewrite_metrics(bundle, {**bundle.metrics, **metrics}), 1_000_000)
+    assert "18 clips" in page
+    assert "| text -> video |" in page

@@ -2,12 +2,16 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 
+if TYPE_CHECKING:
+    from models.bundle import Bundle
+
 console = Console(stderr=True)
+ITEMS = 300
 
 
 def register(app: typer.Typer, bundle_app: typer.Typer) -> None:
@@ -64,22 +68,26 @@ def deflate(
 
 def export(
     run: Annotated[Path, typer.Argument(help="The folder of a deflated training run.")],
+    data: Annotated[Path, typer.Option(help="The folder it was trained on: its manifest.jsonl is recorded.")],
     out: Annotated[Path, typer.Option(help="Folder of the bundle to write; an existing one is replaced.")],
-    evaluation: Annotated[
-        Path | None, typer.Option(help="A metrics.json that `evaluate` wrote, to record in the bundle.")
+    held_out: Annotated[
+        Path | None, typer.Option(help="Held-out clips to evaluate on; the figures go into the bundle.")
     ] = None,
 ) -> None:
-    """Export a trained and deflated network to a bundle of ONNX encoders, and check them against PyTorch."""
+    """Export a trained and deflated network to a bundle of ONNX encoders, checked against PyTorch, with its card."""
     with _clear_errors():
+        from models.bundle import rewrite_metrics
+        from models.networks.mmv import parameter_count
+        from models.training.card import CARD, card
+        from models.training.data.manifest import read_manifest
         from models.training.deflate import load_deflated
         from models.training.export import LICENCE, export_bundle
         from models.training.trainer import load_run, provenance
 
+        _require_manifest(data, held_out)
         loaded = load_run(run)
         deflated, agreement = load_deflated(loaded)
         metrics = {"deflation_cosine": {"naive": agreement.naive, "trained": agreement.trained}}
-        if evaluation:
-            metrics.update(json.loads(evaluation.read_text()))
         bundle = export_bundle(
             loaded.network,
             deflated,
@@ -88,9 +96,12 @@ def export(
             out,
             name=loaded.config.name,
             licence=LICENCE,
-            provenance=provenance(loaded),
+            provenance=provenance(loaded, read_manifest(data / "manifest.jsonl")),
             metrics=metrics,
         )
+        if held_out:
+            bundle = rewrite_metrics(bundle, metrics | _evaluated(bundle, held_out, ITEMS))
+        (out / CARD).write_text(card(bundle, parameter_count(loaded.network)))
         verify(bundle.path)
 
 
@@ -119,28 +130,31 @@ def evaluate(
     bundle: Annotated[Path, typer.Argument(help="The bundle's folder.")],
     data: Annotated[Path, typer.Option(help="Held-out folder with manifest.jsonl, as `mmv-search footage` makes it.")],
     out: Annotated[Path | None, typer.Option(help="Write metrics to OUT.json and a readable page to OUT.md.")] = None,
-    items: Annotated[int, typer.Option(help="How many clips are ranked against each other in item retrieval.")] = 300,
+    items: Annotated[int, typer.Option(help="How many clips are ranked against each other in item retrieval.")] = ITEMS,
 ) -> None:
     """Held-out retrieval of a bundle in every direction, beside chance."""
     with _clear_errors():
         from models.bundle import load_bundle
-        from models.runtime import Encoders
-        from models.training.evaluation.footage_retrieval import evaluate as run_evaluation
         from models.training.evaluation.footage_retrieval import report
-        from models.training.progress import progress_bar
 
         _require_manifest(data)
         loaded = load_bundle(bundle)
-        with progress_bar(console) as bar:
-            task = bar.add_task("embedding clips")
-            metrics = run_evaluation(
-                Encoders(loaded), data, items, lambda n, of: bar.update(task, completed=n, total=of)
-            )
+        metrics = _evaluated(loaded, data, items)
         page = report(metrics, f"mmv-search evaluate BUNDLE --data DATA --items {items}")
         Console().print(page, markup=False, highlight=False, soft_wrap=True)
         if out:
             out.with_suffix(".json").write_text(json.dumps(metrics, indent=1) + "\n")
             out.with_suffix(".md").write_text(f"# {loaded.name}: retrieval on held-out footage\n\n{page}")
+
+
+def _evaluated(bundle: "Bundle", data: Path, items: int) -> dict[str, Any]:
+    from models.runtime import Encoders
+    from models.training.evaluation.footage_retrieval import evaluate as run_evaluation
+    from models.training.progress import progress_bar
+
+    with progress_bar(console) as bar:
+        task = bar.add_task("embedding clips")
+        return run_evaluation(Encoders(bundle), data, items, lambda n, of: bar.update(task, completed=n, total=of))
 
 
 class _clear_errors:

@@ -21,7 +21,8 @@ from models.networks.mmv import MMV
 from models.preprocess.text import Tokenizer
 from models.training.config import TrainConfig, config_dict, load_config
 from models.training.data.batches import Batch, Batches, centre_crop
-from models.training.data.cache import PER_STEP, ClipCache, open_cache
+from models.training.data.cache import PER_STEP, ClipCache, fingerprint_of, open_cache
+from models.training.data.manifest import Clip
 from models.training.data.word_vectors import WordTable, build_word_table
 from models.training.evaluation.metrics import retrieval
 from models.training.losses import mil_nce, nce
@@ -291,12 +292,20 @@ def git_revision() -> str:
     return head + ("+changes" if dirty.strip() else "")
 
 
-def provenance(run: Run) -> dict[str, Any]:
-    """What the bundle records about where its weights come from."""
+def provenance(run: Run, clips: list[Clip]) -> dict[str, Any]:
+    """What the bundle records of where its weights come from. Raises TrainingError for clips it was not trained on."""
+    if fingerprint_of(clips) != run.data_fingerprint:
+        raise TrainingError(f"{run.folder} was trained on other clips than these")
+    data = {
+        "kind": "clips and narrations of games: " + ", ".join(sorted({clip.game for clip in clips})),
+        "clips": len(clips),
+        "maps": sorted({clip.map for clip in clips}),
+        "fingerprint": run.data_fingerprint,
+    }
     return {
         "config": json.loads(json.dumps(config_dict(run.config))),
         "git_revision": git_revision(),
-        "training_data": {"kind": "Freedoom footage, see `mmv-search footage`", "fingerprint": run.data_fingerprint},
+        "training_data": data,
         "steps": run.step,
         "torch": torch.__version__,
     }

@@ -46,7 +46,7 @@ def open_cache(
     height, width = padded_size(inputs, margin)
     per_clip = max(int(seconds / inputs.step_s * PER_STEP + 1e-6), inputs.frames * PER_STEP)
     samples = round(per_clip / PER_STEP * inputs.step_s * inputs.sample_rate)
-    fingerprint = hashlib.sha256("\n".join(c.id + c.file for c in clips).encode()).hexdigest()[:16]
+    fingerprint = fingerprint_of(clips)
     frames_shape = (len(clips), per_clip, height, width, 3)
     sound_shape = (len(clips), samples)
     layout = {"frames": frames_shape, "sound": sound_shape, "data": fingerprint}
@@ -73,6 +73,11 @@ def open_cache(
                 if progress:
                     progress(len(clips) - len(jobs) + n, len(clips))
     return ClipCache(clips, maps["frames"], maps["sound"], fingerprint)
+
+
+def fingerprint_of(clips: list[Clip]) -> str:
+    """Which clips these are: 16 hex digits."""
+    return hashlib.sha256("\n".join(c.id + c.file for c in clips).encode()).hexdigest()[:16]
 
 
 def padded_size(inputs: InputSpec, margin: float) -> tuple[int, int]:

@@ -1,0 +1,57 @@
+"""The bundle's card: README.md beside its encoders, written from what `bundle.json` records."""
+
+from textwrap import fill
+from typing import Any
+
+from models.bundle import Bundle
+from models.training.evaluation.footage_retrieval import report
+
+CARD = "README.md"
+WIDTH = 120
+
+
+def card(bundle: Bundle, parameters: int) -> str:
+    """A page for whoever is about to use the bundle: data, recipe, figures with chance levels, limits, licence."""
+    paragraphs = [
+        f"# {bundle.name}",
+        f"An MMV network with the FAC embedding graph ({parameters / 1e6:.1f} M trained parameters) that embeds clips, "
+        "stills, sounds and words. Written by `mmv-search export`.",
+        "## What it can find",
+        "It has seen nothing but rendered footage of a game, with generated narrations. By words it finds what that "
+        "footage shows and sounds like. By example (a still, a sound, a clip) it leads back to the very same moment of "
+        "any film, and to similar looks and sounds. It knows no everyday things by name: words about the real world "
+        "give "
+        "nearly random results.",
+        "## Input",
+        _input(bundle),
+        "## Recipe",
+        *_recipe(bundle),
+    ]
+    if "retrieval" in bundle.metrics:
+        paragraphs += ["## Figures", report(bundle.metrics, "mmv-search evaluate").rstrip()]
+    paragraphs += ["## Licence", bundle.licence + "."]
+    return "\n\n".join(p if p.startswith(("#", "|")) or "\n" in p else fill(p, WIDTH) for p in paragraphs) + "\n"
+
+
+def _input(bundle: Bundle) -> str:
+    spec = bundle.inputs
+    return (
+        f"Windows of {spec.window_s:g} s: {spec.frames} frames of {spec.frame_height} x {spec.frame_width}; "
+        f"mono sound at {spec.sample_rate} Hz; up to {spec.words} words."
+    )
+
+
+def _recipe(bundle: Bundle) -> list[str]:
+    provenance, deflation = bundle.provenance, bundle.metrics["deflation_cosine"]
+    data, config = provenance["training_data"], provenance["config"]
+    optim: dict[str, Any] = config["optim"]
+    return [
+        f"Data: {data['clips']} {data['kind']}, maps {', '.join(data['maps'])}; fingerprint {data['fingerprint']}.",
+        f"Training: {provenance['steps']} steps of {optim['batch']} clips with Adam, learning rate "
+        f"{optim['learning_rate']:g}, {optim['warmup_steps']} steps of warm-up, half-cosine decay. NCE between vision "
+        f"and sound, MIL-NCE between vision and text, weights {optim['weight_audio']:g} and {optim['weight_text']:g}. "
+        f"Seed {config['seed']}.",
+        f"Deflation: {config['deflate']['steps']} steps. Mean cosine of an image's fine embedding to that of its "
+        f"static clip: naive {deflation['naive']:.3f}, trained {deflation['trained']:.3f} (repeated image: 1).",
+        f"Code: git revision {provenance['git_revision']}, torch {provenance['torch']}.",
+    ]
