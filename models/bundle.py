@@ -38,7 +38,10 @@ class InputSpec:
 
 @dataclass(frozen=True)
 class Bundle:
-    """A loaded and checked `bundle.json`. `fingerprint` (its sha256) identifies the model that vectors come from."""
+    """A loaded and checked `bundle.json`.
+
+    `fingerprint` identifies the model that vectors come from: what its encoders are and take, not what is told of them.
+    """
 
     path: Path
     fingerprint: str
@@ -87,7 +90,7 @@ def load_bundle(path: str | Path) -> Bundle:
     try:
         bundle = Bundle(
             path=path,
-            fingerprint=hashlib.sha256(raw).hexdigest(),
+            fingerprint=_fingerprint(data),
             inputs=InputSpec(**data["inputs"]),
             **{
                 k: data[k]
@@ -147,6 +150,11 @@ def rewrite_metrics(bundle: Bundle, metrics: dict[str, Any]) -> Bundle:
     data = json.loads(manifest.read_text(encoding="utf-8"))
     manifest.write_text(_dump({**data, "metrics": metrics}), encoding="utf-8")
     return load_bundle(bundle.path)
+
+
+def _fingerprint(data: dict[str, Any]) -> str:
+    identity = {key: data[key] for key in ("inputs", "dims", "files")}
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
 
 def _dump(data: dict[str, Any]) -> str:

@@ -9,7 +9,7 @@ import onnx
 import pytest
 import torch
 
-from models.bundle import Bundle, BundleError, load_bundle, sha256, shipped_bundle_path
+from models.bundle import Bundle, BundleError, load_bundle, rewrite_metrics, sha256, shipped_bundle_path
 from models.networks.deflation import DeflatedMMV
 from models.preprocess.text import UnknownWords
 from models.runtime import Encoders
@@ -121,6 +121,14 @@ def test_a_damaged_file_is_named(copy: Path, name: str) -> None:
     (copy / name).write_bytes(bytes(data))
     with pytest.raises(BundleError, match=name):
         load_bundle(copy)
+
+
+def test_vectors_stay_valid_when_only_what_is_told_of_the_model_changes(bundle: Bundle, copy: Path) -> None:
+    assert rewrite_metrics(load_bundle(copy), {"measured": 1}).fingerprint == bundle.fingerprint
+    with (copy / "vocab.txt").open("a") as f:
+        f.write("extra\n")
+    _resign(copy)
+    assert load_bundle(copy).fingerprint != bundle.fingerprint
 
 
 def test_a_missing_file_is_named(copy: Path) -> None:
