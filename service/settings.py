@@ -69,6 +69,11 @@ class Settings(BaseSettings):
         return self.home / "uploads"
 
     @property
+    def orphans_dir(self) -> Path:
+        """Stored files that no video had when the service started, by their sha256."""
+        return self.home / "orphans"
+
+    @property
     def redis_dir(self) -> Path:
         """The embedded Redis: its append-only file and, where the path is short enough, its socket."""
         return self.home / "redis"

@@ -15,10 +15,9 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 
 from service.catalogue import open_catalogue
-from service.media.store import MediaStore
-from service.media.upload import sweep
 from service.redis_server import EmbeddedRedis, RedisUnavailable
 from service.settings import Settings
+from service.sweep import sweep_home
 
 log = logging.getLogger(__name__)
 
@@ -188,7 +187,7 @@ def serve(settings: Settings, *, on_ready: Callable[[str], None], quiet: bool = 
         settings = settings.model_copy(update={"port": listener.getsockname()[1]})
         _leave_cleanly_on(signal.SIGTERM)
         with contextlib.closing(open_catalogue(settings)) as catalogue:
-            sweep(settings.upload_dir, catalogue, MediaStore(settings.media_dir))
+            sweep_home(settings, catalogue)
         with Supervisor(settings) as supervisor:
             config = uvicorn.Config(
                 create_app(supervisor.settings),

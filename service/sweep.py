@@ -1,0 +1,41 @@
+"""At start: what a crash left behind is cleared away, and no film is ever deleted for want of a row."""
+
+import logging
+
+from service.catalogue import Catalogue
+from service.media.store import MediaStore
+from service.settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+def sweep_home(settings: Settings, catalogue: Catalogue) -> int:
+    """Removes uploads in flight and moves stored files without a row to `orphans`; how many files went.
+
+    To be called before uploads are accepted. A catalogue without any video says nothing about the files (it may be a
+    new one, or the wrong one): then they all stay where they are.
+    """
+    gone = 0
+    for path in settings.upload_dir.glob("*.part"):
+        path.unlink(missing_ok=True)
+        gone += 1
+    store = MediaStore(settings.media_dir)
+    with store.exclusive():
+        stored = store.stored()
+        if stored and not catalogue.counts()["videos"]:
+            log.warning(
+                "the catalogue has no videos, but %s has %d files: they are left alone. If the catalogue is the right "
+                "one, take them in again with: mmv-search ingest --home %s %s/*/*",
+                settings.media_dir,
+                len(stored),
+                settings.home,
+                settings.media_dir,
+            )
+            return gone
+        orphans = [sha256 for sha256 in stored if not catalogue.has_media(sha256)]
+        if orphans:
+            settings.orphans_dir.mkdir(mode=0o700, exist_ok=True)
+            for sha256 in orphans:
+                store.path(sha256).replace(settings.orphans_dir / sha256)
+            log.warning("%d stored files that no video has were moved to %s", len(orphans), settings.orphans_dir)
+    return gone + len(orphans)
