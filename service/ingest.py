@@ -41,20 +41,35 @@ class _Building:
 
     def add(self, channel: str, spaces: tuple[str, ...], embedding: Embedding, row: int) -> None:
         for space in spaces:
-            vector = getattr(embedding, space)[row : row + 1].astype(np.float16)
-            self.vectors.setdefault((channel, space), []).append(vector)
+            self.add_vector(channel, space, getattr(embedding, space)[row].astype(np.float16))
+
+    def add_vector(self, channel: str, space: str, vector: np.ndarray) -> None:
+        self.vectors.setdefault((channel, space), []).append(vector)
 
     def finished(self) -> NewSegment:
-        return NewSegment(self.start_s, self.end_s, {key: np.concatenate(rows) for key, rows in self.vectors.items()})
+        return NewSegment(self.start_s, self.end_s, {key: np.stack(rows) for key, rows in self.vectors.items()})
 
 
 @dataclass(frozen=True)
 class _Pieces:
-    """Stills, or short sounds: the middle of each, in seconds [n], and what they look or sound like."""
+    """Stills, or short sounds: the middle of each, in seconds [n], and float16 [n, dim] by space.
+
+    All of a film's are held until its last segment is known, so they carry what is stored and no more.
+    """
 
     channel: str
     middles_s: np.ndarray
-    embedding: Embedding
+    vectors: dict[str, np.ndarray]
+
+    @classmethod
+    def of(cls, channel: str, middles_s: np.ndarray, embedding: Embedding) -> "_Pieces":
+        # A bundle may have no instance space.
+        given = {space: getattr(embedding, space) for space in PIECE_SPACES[channel]}
+        return cls(
+            channel,
+            middles_s,
+            {space: rows.astype(np.float16) for space, rows in given.items() if rows is not None},
+        )
 
 
 def ingest_video(
@@ -90,8 +105,8 @@ def ingest_video(
                     thumbnails.put(video.id, window.start_s, window.thumbnail)
             report(0.98 * min(batch[-1].end_s / max(video.duration_s, batch[-1].end_s), 1.0), "embedding")
     _share_out(pieces, segments)
-    finished = [segment.finished() for segment in segments]
-    if not any(segment.vectors for segment in finished):
+    finished = [segment.finished() for segment in segments if segment.vectors]  # silence has none
+    if not finished:
         raise MediaError("nothing_to_find", "Nothing can be seen or heard in this file: it is silent from end to end.")
     report(0.99, "storing")
     catalogue.store_segments(video.id, encoders.bundle.fingerprint, finished, job)
@@ -141,10 +156,10 @@ def _embed(
             if start == batch[i].start_s:
                 segments[i].add("sound", WINDOW_SPACES["sound"], embedding, row)
         starts = np.array([start for _, start, _ in heard])
-        pieces.append(_Pieces("sound", starts + inputs.window_s / 2, embedding))
+        pieces.append(_Pieces.of("sound", starts + inputs.window_s / 2, embedding))
     if pictures is not None:
         times = [window.new_time_s + inputs.step_s * np.arange(window.new_count) for window, _ in fresh]
-        pieces.append(_Pieces("frame", np.concatenate(times), pictures.result()))
+        pieces.append(_Pieces.of("frame", np.concatenate(times), pictures.result()))
     return segments
 
 
@@ -155,7 +170,8 @@ def _share_out(pieces: list[_Pieces], segments: list[_Building]) -> None:
     for part in pieces:
         owners = np.searchsorted(borders, part.middles_s, side="right")
         for row, owner in enumerate(owners.tolist()):
-            segments[owner].add(part.channel, PIECE_SPACES[part.channel], part.embedding, row)
+            for space, rows in part.vectors.items():
+                segments[owner].add_vector(part.channel, space, rows[row])
 
 
 def _batches(items: Iterable[T], size: int) -> Iterator[list[T]]:

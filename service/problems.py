@@ -47,6 +47,7 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     "empty_query": (422, "The query is empty"),
     "unknown_words": (422, "No word of the query is known"),
     "query_too_long": (422, "The query lasts too long"),
+    "text_unavailable": (409, "The model knows no words"),
     "no_picture": (422, "The file has no picture"),
     "no_sound": (422, "The file has no sound"),
     "not_an_image": (422, "Not a still image"),
@@ -110,6 +111,15 @@ def queue_unavailable() -> Refused:
         "queue_unavailable",
         "The job queue (Redis) does not answer, so nothing was kept; searching still works. Try again in a moment.",
         headers={"Retry-After": "5"},
+    )
+
+
+def text_unavailable() -> Refused:
+    """The answer to words when the bundle has no text encoder."""
+    return Refused(
+        "text_unavailable",
+        "The model in use has no text encoder, so words cannot be searched for. "
+        "Search by a sound, an image or a clip, or start the service with another --bundle.",
     )
 
 

@@ -7,7 +7,7 @@ from index.spaces import SpaceKey
 from models.preprocess.text import split_words
 from models.preprocess.windows import window_starts
 from models.runtime import Embedding, Encoders
-from service.problems import Refused
+from service.problems import Refused, text_unavailable
 
 Vectors = dict[SpaceKey, FloatArray]
 
@@ -16,7 +16,9 @@ MOST_WINDOWS = 8
 
 
 def text_vectors(encoders: Encoders, text: str) -> Vectors:
-    """Words. Raises Refused(empty_query) or UnknownWords."""
+    """Words. Raises Refused (empty_query, text_unavailable) or UnknownWords."""
+    if "text" not in encoders.bundle.modalities:
+        raise text_unavailable()
     if not split_words(text):
         raise Refused("empty_query", "Write what is to be seen or heard, for example 'a door opens'.")
     coarse = encoders.text([text])
@@ -62,8 +64,9 @@ def _embed_sound(encoders: Encoders, waveform: np.ndarray) -> Embedding:
 
 
 def _in(channel: str, embedding: Embedding) -> Vectors:
-    """Compared with its own kind, in every space."""
-    return {SpaceKey(channel, space): getattr(embedding, space) for space in ("fine", "coarse", "instance")}
+    """Compared with its own kind, in every space that the bundle has."""
+    given = {space: getattr(embedding, space) for space in ("fine", "coarse", "instance")}
+    return {SpaceKey(channel, space): rows for space, rows in given.items() if rows is not None}
 
 
 def _across(embedding: Embedding, *channels: str) -> Vectors:

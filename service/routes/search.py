@@ -19,7 +19,7 @@ router = APIRouter(tags=["search"])
 
 Parameters = Annotated[SearchParameters, Query()]
 
-TEXT_PROBLEMS = problems.openapi("empty_query", "unknown_words", "bad_cursor", "bad_request")
+TEXT_PROBLEMS = problems.openapi("empty_query", "unknown_words", "text_unavailable", "bad_cursor", "bad_request")
 
 
 def _file_problems(*codes: str) -> dict[int | str, dict[str, Any]]:

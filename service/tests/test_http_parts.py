@@ -15,7 +15,7 @@ from models.preprocess.text import UnknownWords
 from service import problems
 from service.media_types import media_type
 from service.multipart import clean_filename, read_form
-from service.problems import PROBLEMS, Refused
+from service.problems import PROBLEMS, Refused, text_unavailable
 
 
 class Body(BaseModel):
@@ -27,6 +27,7 @@ RAISED: dict[str, Exception] = {
     "media": MediaError("not_media", "This is a text file."),
     "media-of-another-code": MediaError("something_new", "Whatever."),
     "words": UnknownWords(["qwx"]),
+    "no-text": text_unavailable(),
     "disk": OSError(errno.ENOSPC, "full"),
     "bug": RuntimeError("secret detail"),
 }
@@ -67,6 +68,7 @@ def client() -> Iterator[TestClient]:
         ("/raise/media", 415, "not_media"),
         ("/raise/media-of-another-code", 415, "unsupported_media"),
         ("/raise/words", 422, "unknown_words"),
+        ("/raise/no-text", 409, "text_unavailable"),
         ("/raise/disk", 507, "storage_full"),
         ("/raise/bug", 500, "internal_error"),
         ("/nowhere", 404, "not_found"),

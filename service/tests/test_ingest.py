@@ -7,12 +7,14 @@ import pytest
 
 from index import SpaceKey, current
 from models.preprocess.media import MediaError
-from models.runtime import Encoders
+from models.runtime import Embedding, Encoders
 from models.tests import media_samples
 from service.catalogue import Catalogue, Video
+from service.catalogue.lookups import all_segments
 from service.ingest import ingest_video
 from service.media.store import MediaStore
 from service.media.thumbnails import Thumbnails
+from service.queries import image_vectors
 from service.rebuild import is_outgrown, rebuild_index
 from service.settings import Settings
 from service.tests.test_upload import files_in, upload
@@ -98,6 +100,40 @@ def test_a_sound_of_silence_fails_with_a_sentence(
     with pytest.raises(MediaError) as caught:
         take_in(path, settings, library, encoders)
     assert caught.value.code == "nothing_to_find"
+
+
+class PlainEncoders(Encoders):
+    """Encoders of a bundle that has the three spaces of the format and no more."""
+
+    def _embed(self, modality: str, array: np.ndarray) -> Embedding:
+        return super()._embed(modality, array)._replace(instance=None)
+
+
+def test_a_bundle_without_an_instance_space_works(
+    samples: Path, settings: Settings, library: Catalogue, encoders: Encoders
+) -> None:
+    plain = PlainEncoders(encoders.bundle)
+    take_in(samples / "film.mp4", settings, library, plain)
+    spaces = {(channel, space) for channel, space, _ in vectors_of(library, plain)}
+    assert ("frame", "fine") in spaces
+    assert "instance" not in {space for _, space in spaces}
+    asked = image_vectors(plain, media_grid(samples / "film.mp4", plain)[0])
+    assert SpaceKey("frame", "fine") in asked
+    assert "instance" not in {key.space for key in asked}
+
+
+def test_silent_stretches_of_a_recording_are_no_segments(
+    tmp_path: Path, settings: Settings, library: Catalogue, encoders: Encoders
+) -> None:
+    wave = media_samples.sound(1, 20.0)
+    wave[4 * media_samples.RATE : 16 * media_samples.RATE] = 0.0
+    _, result = take_in(media_samples.sound_file(tmp_path / "gap.wav", wave=wave), settings, library, encoders)
+    ids, _, times = all_segments(library, encoders.bundle.fingerprint)
+    assert len(ids) == result["segments"]
+    assert set(ids.tolist()) == {segment_id for _, _, segment_id in vectors_of(library, encoders)}
+    middles = times.mean(axis=1)
+    assert ((middles > 6.0) & (middles < 14.0)).sum() == 0
+    assert (middles > 14.0).any()
 
 
 def test_taking_a_film_in_again_replaces_what_was_there(

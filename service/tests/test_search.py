@@ -314,6 +314,15 @@ def test_words_that_the_model_does_not_know_are_named(library: Library) -> None:
     assert unknown.value.words == ["qwxzzy", "plokijuh"]
 
 
+def test_words_are_refused_by_a_bundle_without_a_text_encoder(library: Library) -> None:
+    bundle = library.encoders.bundle
+    files = {name: digest for name, digest in bundle.files.items() if name != "text.onnx"}
+    mute = replace(library, encoders=Encoders(replace(bundle, files=files)))
+    with pytest.raises(Refused) as caught:
+        mute.searcher().text("door", Options())
+    assert caught.value.code == "text_unavailable"
+
+
 def test_words_have_no_fine_space(library: Library) -> None:
     with pytest.raises(Refused) as refused:
         library.searcher().text("a door opens", Options(space="fine"))
