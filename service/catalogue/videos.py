@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import Select, delete, func, select
 
 from service.catalogue.engine import Database
 from service.catalogue.jobs import ACTIVE, job_from_row, new_job_row
@@ -36,6 +36,12 @@ def video_from_row(row: VideoRow) -> Video:
         problem=row.problem,
         created_at=row.created_at,
     )
+
+
+def _waiting_for(bundle: str) -> Select[str]:
+    """Ids of ready videos without segments of a bundle."""
+    embedded = select(SegmentRow.id).where(SegmentRow.video_id == VideoRow.id, SegmentRow.bundle == bundle).exists()
+    return select(VideoRow.id).where(VideoRow.status == "ready", ~embedded)
 
 
 def _tag_rows(tags: Sequence[str]) -> list[TagRow]:
@@ -159,6 +165,28 @@ class VideoQueries:
                 job.status, job.finished_at = "cancelled", datetime.now(UTC)
             session.delete(row)
             return True
+
+    def waiting_count(self, bundle: str) -> int:
+        """How many ready videos have no segments of this bundle, so that no search finds them with it."""
+        with self._database.read() as session:
+            return session.scalar(select(func.count()).select_from(_waiting_for(bundle).subquery())) or 0
+
+    def queue_waiting(self, bundle: str, video_id: str | None = None) -> list[Job]:
+        """Queues an ingest of every ready video (or of one) without segments of this bundle; the new jobs.
+
+        Those with a job that is not over are passed over. The videos stay ready: with another bundle they can be found.
+        """
+        active = select(JobRow.video_id).where(
+            JobRow.kind == "ingest", JobRow.status.in_(ACTIVE), JobRow.video_id.is_not(None)
+        )
+        query = _waiting_for(bundle).where(VideoRow.id.not_in(active))
+        if video_id is not None:
+            query = query.where(VideoRow.id == video_id)
+        with self._database.write() as session:
+            jobs = [new_job_row("ingest", waiting, {}) for waiting in session.scalars(query.order_by(VideoRow.id))]
+            session.add_all(jobs)
+            session.flush()
+            return [job_from_row(job) for job in jobs]
 
     def counts(self) -> dict[str, int]:
         """How many videos (in all, and by status), segments and active jobs there are."""

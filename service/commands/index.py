@@ -1,5 +1,6 @@
 """`mmv-search index`."""
 
+import contextlib
 import time
 from typing import Any
 
@@ -15,9 +16,19 @@ app = typer.Typer(help="The search index: what it holds, making it anew, checkin
 def status(home: HomeOption = None) -> None:
     """Show the current index generation of a library."""
     from index import current
+    from models.bundle import load_bundle
+    from service.catalogue import open_catalogue
 
     settings = existing(settings_for(home))
     generation = current(settings.index_dir)
+    bundle = load_bundle(settings.bundle_path())
+    with contextlib.closing(open_catalogue(settings)) as catalogue:
+        waiting = catalogue.waiting_count(bundle.fingerprint)
+    if waiting:
+        out.print(
+            f"{waiting} videos wait to be taken in with the bundle {bundle.name}: `mmv-search serve` does it",
+            highlight=False,
+        )
     if generation is None:
         out.print(
             "no generation yet: the catalogue's vectors are searched directly; `mmv-search index rebuild` makes one"
@@ -109,6 +120,9 @@ def _rebuild_at_rest(settings: Settings, report: Any) -> dict[str, Any]:
 
     catalogue = open_catalogue(settings)
     try:
-        return rebuild_index(catalogue, load_bundle(settings.bundle_path()).fingerprint, settings.index_dir, report)
+        bundle = load_bundle(settings.bundle_path()).fingerprint
+        if waiting := catalogue.queue_waiting(bundle):
+            err.print(f"{len(waiting)} videos were queued to be taken in with this bundle", highlight=False)
+        return rebuild_index(catalogue, bundle, settings.index_dir, report)
     finally:
         catalogue.close()

@@ -70,6 +70,8 @@ class Runner:
 
     def _work(self, job: Job, report: Callable[[float, str], None]) -> dict[str, Any]:
         if job.kind == "rebuild":
+            for waiting in self.catalogue.queue_waiting(self.encoders.bundle.fingerprint):
+                self.queue.enqueue(waiting.id)
             return rebuild_index(self.catalogue, self.encoders.bundle.fingerprint, self.settings.index_dir, report)
         video = self.catalogue.video(job.video_id or "")
         if video is None:

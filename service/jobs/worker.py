@@ -64,6 +64,8 @@ def run_worker(settings: Settings, name: str, parent_pid: int | None = None) -> 
         queue=queue,
     )
     tasks.set_runner(runner)
+    if waiting := catalogue.queue_waiting(encoders.bundle.fingerprint):
+        log.info("%d videos have nothing of the bundle %s yet: taken in again", len(waiting), encoders.bundle.name)
     for job_id in redeliver(catalogue, queue, worker=name):
         log.info("found again: %s", job_id)
     janitor = Janitor(catalogue, queue)

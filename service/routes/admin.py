@@ -50,6 +50,7 @@ def _index_status(state: State) -> IndexStatus:
         vectors={str(key): rows for key, rows in view.index.counts.items()},
         live_additions=view.index.delta_rows,
         live_deletions=len(view.index.hidden),
+        waiting_videos=state.catalogue.waiting_count(state.encoders.bundle.fingerprint),
         details=generation_details(view.index.generation),
     )
 

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from service import catalogue, problems
 from service.catalogue import Job
+from service.catalogue.jobs import ACTIVE
 from service.media.confined import MediaLimits
 from service.media.upload import add_to_library, remove_from_library
 from service.media_types import media_type
@@ -132,7 +133,7 @@ async def get_thumbnail(request: Request, state: StateOf, segment_id: Annotated[
 
 @router.get(
     "/videos/{video_id}/timeline",
-    responses=problems.openapi("video_not_found", "empty_query", "unknown_words"),
+    responses=problems.openapi("video_not_found", "empty_query", "unknown_words", "text_unavailable"),
 )
 async def get_timeline(
     state: StateOf,
@@ -209,6 +210,8 @@ def _take_in(state: State, received: Received, title: str, tags: list[str]) -> t
     limits = MediaLimits(state.settings.max_duration_s, state.settings.max_pixels)
     name = received.form.filename or "unnamed"
     video, job, created = add_to_library(received.incoming, name, title, tags, limits, state.catalogue, state.store)
+    if job.status not in ACTIVE:  # searchable, but perhaps by another bundle than the active one
+        job = next(iter(state.catalogue.queue_waiting(state.encoders.bundle.fingerprint, video.id)), job)
     if job.status == "queued":
         state.queue.enqueue(job.id)
     return video, job, created

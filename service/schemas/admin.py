@@ -14,6 +14,7 @@ class IndexStatus(BaseModel):
     vectors: dict[str, int] = Field(description="rows per channel.space, the live additions included")
     live_additions: int = Field(description="rows added since the generation, searched exactly beside it")
     live_deletions: int = Field(description="segments of the generation that are masked")
+    waiting_videos: int = Field(description="ready videos that have yet to be taken in with the active bundle")
     details: dict[str, Any] | None = Field(description="generation.json: index type, recall, sizes, build time")
 
 

@@ -309,3 +309,25 @@ def test_many_writers_lose_nothing(tmp_path: Path) -> None:
         "active_jobs": 0,
     }
     assert [change.revision for change in catalogue.changes_since(0)] == list(range(1, 21))
+
+
+def test_ready_videos_without_segments_of_a_bundle_are_queued_once(catalogue: Catalogue) -> None:
+    first, _ = add(catalogue, 1)
+    second, _ = add(catalogue, 2)
+    add(catalogue, 3)  # pending: its own job embeds it
+    for video_id, bundle in ((first, "old"), (second, "old"), (second, "new")):
+        catalogue.store_segments(video_id, bundle, some_segments())
+    for job in catalogue.jobs()[0]:
+        catalogue.claim_job(job.id, "w")
+        catalogue.finish_job(job.id, "w")
+    assert (catalogue.waiting_count("old"), catalogue.waiting_count("new")) == (0, 1)
+    assert catalogue.queue_waiting("new", second) == []
+    (queued,) = catalogue.queue_waiting("new")
+    assert (queued.video_id, queued.kind, queued.status) == (first, "ingest", "queued")
+    assert catalogue.queue_waiting("new") == []
+    assert catalogue.waiting_count("new") == 1  # until it is embedded
+    video = catalogue.video(first)
+    assert video is not None
+    assert video.status == "ready"
+    catalogue.store_segments(first, "new", some_segments())
+    assert catalogue.waiting_count("new") == 0

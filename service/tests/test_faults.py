@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from models.bundle import load_bundle
-from service.catalogue import Catalogue, Job
+from service.catalogue import Catalogue, Job, NewSegment
 from service.jobs.queue import JobQueue
 from service.settings import Settings
 from service.supervisor import Supervisor
@@ -159,3 +159,19 @@ def test_a_file_that_is_gone_fails_its_job_with_a_sentence(
     failed = library.video(video.id)
     assert failed is not None
     assert failed.problem == problem
+
+
+def test_a_library_made_with_another_bundle_is_taken_in_again_at_the_start(
+    samples: Path, settings: Settings, library: Catalogue
+) -> None:
+    video, job, _ = upload(samples / "film.mp4", settings, library)
+    assert library.claim_job(job.id, "earlier") is not None
+    library.store_segments(video.id, "another bundle", [NewSegment(0.0, 3.2)])
+    library.finish_job(job.id, "earlier")
+    bundle = load_bundle(Settings().bundle_path()).fingerprint
+    assert library.waiting_count(bundle) == 1
+    with Supervisor(settings):
+        wait_for(lambda: library.waiting_count(bundle) == 0)
+        wait_for(lambda: library.counts()["active_jobs"] == 0)
+    assert library.segment_count(bundle) > 0
+    assert library.segment_count("another bundle") == 1
