@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from models.preprocess.media import read_audio, read_frames
+from models.preprocess.text import UnknownWords
 from models.preprocess.windows import fit_frames
 from models.runtime import Encoders
 from models.training.data.footage.vocabulary import CONCEPT_QUERIES, PARAPHRASES
@@ -133,9 +134,17 @@ def _told(clip: Clip) -> str:
     return min(clip.narrations, key=lambda n: abs((n.start_s + n.end_s) / 2 - at)).text
 
 
+def _known_text(encoders: Encoders, query: str) -> np.ndarray:
+    """Coarse [1, C]; zeros, which rank nothing first, for a query that the service would refuse as unknown words."""
+    try:
+        return encoders.text([query])
+    except UnknownWords:
+        return np.zeros((1, encoders.bundle.dims["coarse"]), np.float32)
+
+
 def _concepts(encoders: Encoders, found: EmbeddedClips, queries: dict[str, list[str]]) -> Concepts:
     pairs = [(concept, query) for concept, texts in queries.items() for query in texts]
-    text = encoders.text([query for _, query in pairs])
+    text = np.concatenate([_known_text(encoders, query) for _, query in pairs])
     # As the service ranks: sight and sound together; a silent clip is ranked by sight, with the mean sound score.
     heard = np.array([c.has_audio for c in found.clips])
     by_sound = text @ found.sound_coarse.T
