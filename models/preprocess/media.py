@@ -6,7 +6,7 @@ from the start of the picture (of the sound, when there is no picture).
 
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
 
@@ -22,6 +22,28 @@ FORMATS = (
 )
 OPTIONS = {"protocol_whitelist": "file", "format_whitelist": FORMATS}
 MAX_PIXELS = 50_000_000
+# Formats whose duration ffmpeg guesses from the bit rate, or that recorders declare wrongly: it tells nothing of a cut.
+ESTIMATED = {
+    "mp3",
+    "aac",
+    "ac3",
+    "eac3",
+    "dts",
+    "mpegts",
+    "mpegtsraw",
+    "mpeg",
+    "mpegvideo",
+    "avi",
+    "h264",
+    "hevc",
+    "m4v",
+}
+# Bare streams without time stamps: ffmpeg counts frames, and miscounts where the sampling rate changes.
+UNTIMED = {"mp3", "aac", "ac3", "eac3", "dts"}
+# Sound is moved to where its time stamps say only when it is further off than stamps are inexact.
+SOUND_TOLERANCE_S = 0.05
+MAX_OVERLAP_S = 1.0  # further back: a clock that was set anew, not sound that comes twice
+MAX_SILENCE_S = 3600.0  # the longest pause in a file of unknown duration
 
 
 class MediaError(Exception):
@@ -79,7 +101,7 @@ def probe(path: str | Path, *, max_duration_s: float | None = None, max_pixels: 
                 "media_too_long",
                 f"The file lasts {declared:.0f} s; at most {max_duration_s:.0f} s are accepted. Cut it into parts.",
             )
-        duration = 0.0 if is_image else _walk_packets(container, video, audio, declared)
+        duration = 0.0 if is_image else _walk_packets(container, video, audio, declared, size)
         info = MediaInfo(
             duration_s=duration,
             has_video=video is not None,
@@ -96,8 +118,7 @@ def probe(path: str | Path, *, max_duration_s: float | None = None, max_pixels: 
         raise MediaError(
             "media_too_long", f"The file lasts {duration:.0f} s; at most {max_duration_s:.0f} s are accepted."
         )
-    _decode_one(path, info)
-    return info
+    return _first_frame(path, info)
 
 
 def read_frames(path: str | Path, step_s: float, height: int, width: int, threads: int = 1) -> Iterator[np.ndarray]:
@@ -123,7 +144,7 @@ def frames_on_grid(path: str | Path, step_s: float, threads: int = 1) -> Iterato
         start: float | None = None
         shown: av.VideoFrame | None = None
         step, end = 0, 0.0
-        aspect = float(stream.sample_aspect_ratio or 1)
+        aspect = _aspect(stream)
         for frame in _decode(container, stream):
             t = frame.time if frame.time is not None else end
             if start is None:
@@ -132,7 +153,7 @@ def frames_on_grid(path: str | Path, step_s: float, threads: int = 1) -> Iterato
             while shown is not None and step * step_s < t - 1e-6:
                 yield shown
                 step += 1
-            shown = frame if aspect == 1 else frame.reformat(width=max(1, round(frame.width * aspect)))
+            shown = frame if aspect == 1 else _stretched(frame, aspect)
             end = t + start + _frame_seconds(frame, stream)
         while shown is not None and start is not None and step * step_s < end - start - 1e-6:
             yield shown
@@ -142,45 +163,22 @@ def frames_on_grid(path: str | Path, step_s: float, threads: int = 1) -> Iterato
 def read_audio(path: str | Path, rate: int, *, chunk: int | None = None) -> Iterator[np.ndarray]:
     """Mono sound at `rate` Hz as float32 chunks in [-1, 1], each of `chunk` samples but the last (one second if None).
 
-    Sample 0 is the moment the picture starts: earlier sound is dropped, later sound is preceded by silence.
+    Sample 0 is the moment the picture starts: earlier sound is dropped, later sound is preceded by silence. Gaps in the
+    sound (pauses of a recording, lost or damaged packets) are silence too, so that what follows keeps its place.
     """
     chunk = chunk or rate
-    with closing(_open(Path(path))) as container:
-        stream = _audio_stream(container)
-        if stream is None:
-            return
-        video = _video_stream(container)
-        origin = 0.0
-        if video is not None and video.start_time is not None and video.time_base is not None:
-            origin = float(video.start_time * video.time_base)
-        elif stream.start_time is not None and stream.time_base is not None:
-            origin = float(stream.start_time * stream.time_base)
-        resampler = av.AudioResampler(format="flt", layout="mono", rate=rate)
-        buffer: list[np.ndarray] = []
-        held, drop = 0, None
-        for frame in _decode(container, stream):
-            if drop is None:
-                lead = round(((frame.time if frame.time is not None else origin) - origin) * rate)
-                drop = max(0, -lead)
-                if lead > 0:  # sound that starts after the picture
-                    buffer.append(np.zeros(min(lead, 3600 * rate), np.float32))
-                    held += len(buffer[-1])
-            for out in resampler.resample(frame):
-                samples = out.to_ndarray().reshape(-1)
-                if drop:
-                    drop, samples = max(0, drop - len(samples)), samples[drop:]
-                buffer.append(samples)
-                held += len(samples)
-            if held >= chunk:
-                joined = np.concatenate(buffer)
-                for i in range(0, held - chunk + 1, chunk):
-                    yield joined[i : i + chunk]
-                buffer, held = [joined[held - held % chunk :]], held % chunk
-        for out in resampler.resample(None):
-            buffer.append(out.to_ndarray().reshape(-1))
-        joined = np.concatenate(buffer) if buffer else np.zeros(0, np.float32)
-        for i in range(0, len(joined), chunk):
-            yield joined[i : i + chunk]
+    buffer: list[np.ndarray] = []
+    held = 0
+    for samples in _sound_in_place(path, rate):
+        buffer.append(samples)
+        held += len(samples)
+        if held >= chunk:
+            joined = np.concatenate(buffer)
+            for i in range(0, held - chunk + 1, chunk):
+                yield joined[i : i + chunk]
+            buffer, held = [joined[held - held % chunk :]], held % chunk
+    if held:
+        yield np.concatenate(buffer)
 
 
 def read_image(source: str | Path | bytes, height: int, width: int, max_pixels: int = MAX_PIXELS) -> np.ndarray:
@@ -217,7 +215,7 @@ def resize_cover(frame: av.VideoFrame, height: int, width: int) -> np.ndarray:
 
     The container's rotation is honoured, so a phone's clip and its still look the same.
     """
-    turns = round(getattr(frame, "rotation", 0) / 90) % 4
+    turns = quarter_turns(frame)
     target_h, target_w = (width, height) if turns % 2 else (height, width)
     scale = max(target_h / frame.height, target_w / frame.width)
     h, w = max(target_h, round(frame.height * scale)), max(target_w, round(frame.width * scale))
@@ -225,6 +223,21 @@ def resize_cover(frame: av.VideoFrame, height: int, width: int) -> np.ndarray:
     top, left = (h - target_h) // 2, (w - target_w) // 2
     picture = picture[top : top + target_h, left : left + target_w]
     return np.ascontiguousarray(np.rot90(picture, turns) if turns else picture)
+
+
+def quarter_turns(frame: av.VideoFrame) -> int:
+    """How often the container wants a frame turned by 90 degrees counter-clockwise: 0 to 3."""
+    return round(frame.rotation / 90) % 4
+
+
+def _stretched(frame: av.VideoFrame, aspect: float) -> av.VideoFrame:
+    """With square pixels, and upright: a frame made anew does not carry the container's rotation."""
+    wide = frame.reformat(width=max(1, round(frame.width * aspect)))
+    turns = quarter_turns(frame)
+    if not turns:
+        return wide
+    picture = np.rot90(wide.to_ndarray(format="rgb24"), turns)
+    return av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
 
 
 def _open(path: Path) -> "av.container.InputContainer":
@@ -287,21 +300,99 @@ def _decode(container: "av.container.InputContainer", stream: "av.stream.Stream"
             continue
 
 
+def _sound_in_place(path: str | Path, rate: int) -> Iterator[np.ndarray]:
+    """Mono float32 pieces of any length that follow each other; silence comes in pieces of at most a second."""
+    with closing(_open(Path(path))) as container:
+        stream = _audio_stream(container)
+        if stream is None:
+            return
+        video = _video_stream(container)
+        origin = 0.0
+        if video is not None and video.start_time is not None and video.time_base is not None:
+            origin = float(video.start_time * video.time_base)
+        elif stream.start_time is not None and stream.time_base is not None:
+            origin = float(stream.start_time * stream.time_base)
+        longest = container.duration / av.time_base + 1 if container.duration else MAX_SILENCE_S
+        timed = container.format.name not in UNTIMED
+        resampler = _Resampler(rate)
+        emitted = drop = 0  # samples given; samples still to be left out
+        expected: float | None = None  # when the next frame is due, in seconds from the origin
+        for frame in _decode(container, stream):
+            at = frame.time - origin if timed and frame.time is not None else (expected or 0.0)
+            late = at - (expected or 0.0)
+            if expected is not None and (at > longest or late < -MAX_OVERLAP_S):
+                origin, at = origin + late, expected  # the clock was set anew: the sound goes on
+            elif expected is None or abs(late) > SOUND_TOLERANCE_S:
+                for samples in _after(resampler.convert(None), drop):
+                    emitted += len(samples)
+                    yield samples
+                target = round(min(at, longest) * rate)
+                drop = max(0, emitted - target)
+                while emitted < target:
+                    silence = np.zeros(min(rate, target - emitted), np.float32)
+                    emitted += len(silence)
+                    yield silence
+            else:
+                at = expected  # not the stamp: many small differences must add up to be seen
+            expected = at + frame.samples / frame.sample_rate
+            for samples in resampler.convert(frame):
+                left, drop = samples[drop:], max(0, drop - len(samples))
+                emitted += len(left)
+                yield left
+        for samples in _after(resampler.convert(None), drop):
+            yield samples
+
+
+def _after(pieces: list[np.ndarray], drop: int) -> list[np.ndarray]:
+    return [np.concatenate(pieces)[drop:]] if pieces else []
+
+
+class _Resampler:
+    """Sound of any kind, which may change on the way, to mono float32 at one rate."""
+
+    def __init__(self, rate: int):
+        self._rate = rate
+        self._kind: tuple[str, str, int] | None = None
+        self._resampler: av.AudioResampler | None = None
+
+    def convert(self, frame: av.AudioFrame | None) -> list[np.ndarray]:
+        """Pieces, float32 [n], that are ready; with None all that is left."""
+        kind = (frame.format.name, frame.layout.name, frame.sample_rate) if frame is not None else None
+        pieces: list[np.ndarray] = []
+        if self._resampler is not None and kind != self._kind:
+            pieces = [out.to_ndarray().reshape(-1) for out in self._resampler.resample(None)]
+            self._resampler = None
+        if frame is not None:
+            if self._resampler is None:
+                self._resampler = av.AudioResampler(format="flt", layout="mono", rate=self._rate)
+            pieces += [out.to_ndarray().reshape(-1) for out in self._resampler.resample(frame)]
+        self._kind = kind
+        return pieces
+
+
 def _walk_packets(
     container: "av.container.InputContainer",
     video: "av.stream.Stream | None",
     audio: "av.stream.Stream | None",
     declared: float,
+    size: int,
 ) -> float:
-    """Demux the whole file; its real duration in seconds. Raises MediaError(truncated_media) when it ends early."""
+    """Demux the whole file of `size` bytes; the real duration in seconds of its picture and sound.
+
+    Raises MediaError(truncated_media) when it ends early.
+    """
     first: dict[int, float] = {}
     last: dict[int, float] = {}
     broken = False
-    streams = [s for s in (video, audio) if s is not None]
+    names = set(container.format.name.split(","))
     try:
-        for packet in container.demux(streams):
+        # All streams, since the declared duration is that of the longest one, be it subtitles or another language.
+        for packet in container.demux():
             if packet.size == 0 or packet.time_base is None:
                 continue
+            broken |= packet.is_corrupt
+            # Only here are packets stored as they are: other containers may compress them.
+            broken |= "mp4" in names and packet.pos is not None and packet.pos + packet.size > size
             stamp = packet.pts if packet.pts is not None else packet.dts
             if stamp is None:
                 continue
@@ -309,32 +400,58 @@ def _walk_packets(
             first[packet.stream_index] = min(first.get(packet.stream_index, t), t)
             end = t + float((packet.duration or 0) * packet.time_base)
             last[packet.stream_index] = max(last.get(packet.stream_index, end), end)
-            broken |= packet.is_corrupt
     except av.FFmpegError:
         broken = True
-    if not last:
+    used = [s for s in (video, audio) if s is not None and s.index in first]
+    if not used:
         raise MediaError("truncated_media", "The file has a header but no picture or sound in it. Send the whole file.")
-    key = video.index if video is not None and video.index in first else min(first)
-    length = max(last.values()) - first[key]
-    start = min(first.values())
-    if declared and declared - (max(last.values()) - start) > max(0.5, 0.05 * declared):
+    length = max(0.0, max(last[s.index] for s in used) - first[used[0].index])
+    if names & ESTIMATED:
+        return length
+    # A stream that has a duration of its own is held to it: some tracks (chapters) are never read as packets.
+    own = [(s, float(s.duration * s.time_base)) for s in used if s.duration and s.time_base]
+    streams_short = not own or any(_is_short(last[s.index] - first[s.index], seconds) for s, seconds in own)
+    if streams_short and _is_short(max(last.values()) - min(first.values()), declared):
         raise MediaError(
             "truncated_media",
-            f"The file is cut off: it declares {declared:.1f} s but only {max(0.0, length):.1f} s are there. "
+            f"The file is cut off: it declares {declared:.1f} s but only {length:.1f} s are there. "
             "Send the whole file.",
         )
-    if broken and not declared:
+    # An mp4 has an index of every packet, so there any lack is certain; elsewhere a damaged end may be harmless.
+    if broken and ("mp4" in names or not declared):
         raise MediaError("truncated_media", "The file is damaged or cut off. Send the whole file.")
-    return max(length, 0.0)
+    return length
 
 
-def _decode_one(path: Path, info: MediaInfo) -> None:
-    """Check that the first frame of what the file claims to hold can be decoded."""
+def _is_short(seconds: float, declared: float) -> bool:
+    return declared - seconds > max(0.5, 0.05 * declared)
+
+
+def _shape_shown(frame: av.VideoFrame, stream: "av.video.stream.VideoStream") -> tuple[int, int]:
+    """Width and height as players show a frame: with square pixels, and upright."""
+    width, height = max(1, round(frame.width * _aspect(stream))), frame.height
+    return (height, width) if quarter_turns(frame) % 2 else (width, height)
+
+
+def _aspect(stream: "av.video.stream.VideoStream") -> float:
+    """Width of a pixel over its height; 1 where the file says nothing sensible."""
+    aspect = float(stream.sample_aspect_ratio or 1)
+    return aspect if 0.1 <= aspect <= 10 else 1.0
+
+
+def _first_frame(path: Path, info: MediaInfo) -> MediaInfo:
+    """Check that the first frame of what the file claims to hold can be decoded; adds the size it is shown at."""
     with closing(_open(path)) as container:
-        stream = _video_stream(container) if info.has_video else _audio_stream(container)
-        if stream is None or next(_decode(container, stream), None) is None:
+        video = _video_stream(container)
+        stream = video if info.has_video else _audio_stream(container)
+        frame = next(_decode(container, stream), None) if stream is not None else None
+        if frame is None:
             kind = "picture" if info.has_video else "sound"
             codec = info.video_codec if info.has_video else info.audio_codec
             raise MediaError(
                 "unsupported_media", f"The {kind} ({codec}) cannot be decoded: it is damaged or not supported."
             )
+        if video is None or not info.has_video:
+            return info
+        width, height = _shape_shown(frame, video)
+        return replace(info, width=width, height=height)

@@ -36,19 +36,75 @@ def sound(seed: int, seconds: float, rate: int = RATE) -> np.ndarray:
     return (wave + 0.2 * bursts * rng.standard_normal(len(t))).astype(np.float32).clip(-1, 1)
 
 
-def film(path: Path, seed: int = 0, seconds: float = 6.0, *, with_sound: bool = True, fps: int = FPS) -> Path:
-    """A film of 128x96 pixels (h264 and AAC for .mp4)."""
+def film(
+    path: Path,
+    seed: int = 0,
+    seconds: float = 6.0,
+    *,
+    with_sound: bool = True,
+    fps: int = FPS,
+    waves: list[np.ndarray] | None = None,
+) -> Path:
+    """A film of 128x96 pixels (h264 and AAC for .mp4), with a sound track for each of `waves` if they are given."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=fps, options={"preset": "ultrafast", "crf": "20"})
         stream.width, stream.height, stream.pix_fmt = 128, 96, "yuv420p"
-        audio = container.add_stream("aac", rate=RATE, layout="mono") if with_sound else None
+        if waves is None:
+            waves = [sound(seed, seconds)] if with_sound else []
+        tracks = [container.add_stream("aac", rate=RATE, layout="mono") for _ in waves]
         for i in range(round(seconds * fps)):
             frame = av.VideoFrame.from_ndarray(picture(seed, i / fps), format="rgb24")
             frame.pts, frame.time_base = i, Fraction(1, fps)
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
-        if audio is not None:
-            _mux_sound(container, audio, sound(seed, seconds))
+        for track, wave in zip(tracks, waves, strict=True):
+            _mux_sound(container, track, wave)
+    return path
+
+
+def click(at_s: float, seconds: float) -> np.ndarray:
+    """float32 [S]: silence but for 10 ms of noise at a time."""
+    wave = np.zeros(round(seconds * RATE), np.float32)
+    wave[round(at_s * RATE) :][:160] = np.random.default_rng(0).uniform(-0.9, 0.9, 160)
+    return wave
+
+
+def remuxed(
+    source: Path, path: Path, *, without_sound: tuple[float, float] = (0, 0), options: dict[str, str] | None = None
+) -> Path:
+    """The packets of a film in a new file, but those of its sound that begin between two times, in seconds."""
+    with av.open(str(source)) as given, av.open(str(path), "w", options=options) as out:
+        streams = [out.add_stream_from_template(stream) for stream in given.streams]
+        for packet in given.demux():
+            lost = packet.stream.type == "audio" and packet.pts is not None
+            if packet.dts is None or (
+                lost and without_sound[0] <= float(packet.pts * packet.time_base) < without_sound[1]
+            ):
+                continue
+            packet.stream = streams[packet.stream_index]
+            out.mux(packet)
+    return path
+
+
+def phone_film(path: Path, seconds: float = 4.0, aspect: Fraction = Fraction(1)) -> Path:
+    """A film stored as 128x96, to be turned clockwise to 96x128 (a phone held upright): its top is then white."""
+    lying = np.zeros((96, 128, 3), np.uint8)
+    lying[:, :32] = 255  # the left side becomes the top
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=FPS, options={"preset": "ultrafast", "crf": "20"})
+        stream.width, stream.height, stream.pix_fmt = 128, 96, "yuv420p"
+        stream.codec_context.sample_aspect_ratio = aspect
+        for i in range(round(seconds * FPS)):
+            frame = av.VideoFrame.from_ndarray(lying, format="rgb24")
+            frame.pts, frame.time_base = i, Fraction(1, FPS)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    data = bytearray(path.read_bytes())
+    matrix = data.index(b"tkhd") + 44
+    # ISO 14496-12: x' = a x + c y + tx, y' = b x + d y + ty, as a b u, c d v, tx ty w; here x' = 96 - y, y' = x.
+    one = 1 << 16
+    data[matrix : matrix + 36] = struct.pack(">9i", 0, one, 0, -one, 0, 0, 96 * one, 0, 1 << 30)
+    path.write_bytes(data)
     return path
 
 

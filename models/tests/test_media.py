@@ -126,6 +126,130 @@ def test_sound_keeps_its_place_beside_the_picture(tmp_path: Path, delay: float) 
     assert np.abs(heard).argmax() / rate == pytest.approx(1.0, abs=0.02)
 
 
+@pytest.mark.parametrize("suffix", ["mkv", "mp4"])
+def test_sound_after_a_gap_keeps_its_place(tmp_path: Path, suffix: str) -> None:
+    """A click at 4 s stays there when the packets of a second before it are lost."""
+    whole = media_samples.film(tmp_path / "whole.mkv", waves=[media_samples.click(4.0, 6.0)])
+    lossy = media_samples.remuxed(whole, tmp_path / f"lossy.{suffix}", without_sound=(2.0, 3.0))
+    packets = [sum(1 for _ in av.open(str(path)).demux(audio=0)) for path in (whole, lossy)]
+    assert packets[0] - packets[1] >= 15
+    for path in (whole, lossy):
+        heard = np.concatenate(list(read_audio(path, media_samples.RATE)))
+        assert len(heard) / media_samples.RATE == pytest.approx(6.0, abs=0.1)
+        assert np.abs(heard).argmax() / media_samples.RATE == pytest.approx(4.0, abs=0.03)
+
+
+def steady_sound(path: Path, starts: list[tuple[int, float]], options: dict[str, str] | None = None) -> bytes:
+    """The bytes of a file with 20 mp2 frames of 72 ms for each of `starts`: the number of the first, a time added."""
+    with av.open(str(path), "w", options=options) as out:
+        stream = out.add_stream("mp2", rate=16_000, layout="mono")
+        for first, added in starts:
+            for i in range(first, first + 20):
+                frame = av.AudioFrame.from_ndarray(np.full((1, 1152), 1000, np.int16), format="s16", layout="mono")
+                frame.sample_rate, frame.time_base = 16_000, Fraction(1, 16_000)
+                frame.pts = i * 1152 + round(added * 16_000)
+                out.mux(stream.encode(frame))
+        out.mux(stream.encode(None))
+    return path.read_bytes()
+
+
+def test_sound_whose_clock_jumps_goes_on(tmp_path: Path) -> None:
+    """Stamps that jump back, or by a day, are a new clock and no reason for silence; what comes twice is heard once."""
+    long = tmp_path / "long.mkv"
+    steady_sound(long, [(0, 0.0), (20, 86_400.0)], {"live": "1"})  # live: with no declared duration
+    again = tmp_path / "again.ts"
+    again.write_bytes(steady_sound(tmp_path / "a.ts", [(0, 0.0)]) * 2)
+    twice = tmp_path / "twice.ts"
+    twice.write_bytes(steady_sound(tmp_path / "b.ts", [(0, 0.0)]) + steady_sound(tmp_path / "c.ts", [(15, 0.0)]))
+    for path, frames in ((long, 40), (again, 40), (twice, 35)):
+        heard = sum(len(chunk) for chunk in read_audio(path, 8000))
+        assert heard / 8000 == pytest.approx(frames * 0.072, abs=0.06), path.name
+
+
+def test_sound_may_change_its_layout_and_rate_midway(tmp_path: Path) -> None:
+    parts = []
+    for rate, layout, pitch in ((44_100, "mono", 440), (48_000, "stereo", 1000)):
+        path = tmp_path / f"{layout}.aac"
+        tone = 0.5 * np.sin(2 * np.pi * pitch * np.arange(2 * rate) / rate)
+        with av.open(str(path), "w") as out:
+            stream = out.add_stream("aac", rate=rate, layout=layout)
+            for start in range(0, len(tone), 1024):
+                samples = np.tile(tone[start : start + 1024].astype(np.float32), (stream.channels, 1))
+                frame = av.AudioFrame.from_ndarray(samples, format="fltp", layout=layout)
+                frame.sample_rate, frame.pts, frame.time_base = rate, start, Fraction(1, rate)
+                out.mux(stream.encode(frame))
+            out.mux(stream.encode(None))
+        parts.append(path.read_bytes())
+    (tmp_path / "both.aac").write_bytes(b"".join(parts))
+    heard = np.concatenate(list(read_audio(tmp_path / "both.aac", 8000)))
+    assert len(heard) / 8000 == pytest.approx(4.0, abs=0.1)
+    for start, pitch in ((4000, 440), (20_000, 1000)):
+        assert np.abs(np.fft.rfft(heard[start : start + 8000])).argmax() == pytest.approx(pitch, abs=2)
+
+
+def test_sound_that_needs_no_conversion_is_read_to_its_end(tmp_path: Path) -> None:
+    wave = media_samples.sound(1, 1.5)
+    with av.open(str(tmp_path / "float.wav"), "w") as out:
+        stream = out.add_stream("pcm_f32le", rate=media_samples.RATE, layout="mono")
+        frame = av.AudioFrame.from_ndarray(wave[None], format="flt", layout="mono")
+        frame.sample_rate, frame.pts, frame.time_base = media_samples.RATE, 0, Fraction(1, media_samples.RATE)
+        out.mux(stream.encode(frame))
+        out.mux(stream.encode(None))
+    assert (np.concatenate(list(read_audio(tmp_path / "float.wav", media_samples.RATE))) == wave).all()
+
+
+@pytest.mark.parametrize("aspect", [1, 2])
+def test_a_phones_film_is_upright(tmp_path: Path, aspect: int) -> None:
+    path = media_samples.phone_film(tmp_path / "phone.mp4", aspect=Fraction(aspect))
+    info = probe(path)
+    assert (info.width, info.height) == (96, 128 * aspect)  # the pixels are oblong in the film as stored
+    frame = next(read_frames(path, 0.4, 64 * aspect, 48))
+    assert frame.shape == (64 * aspect, 48, 3)
+    assert frame[: 14 * aspect].mean() > 230
+    assert frame[18 * aspect :].mean() < 25
+
+
+def test_an_oblong_films_size_is_the_one_shown(tmp_path: Path) -> None:
+    info = probe(counting_film(tmp_path / "film.mp4", aspect=Fraction(2, 1)))
+    assert (info.width, info.height) == (128, 48)
+
+
+def test_intact_films_are_not_called_cut_off(tmp_path: Path) -> None:
+    """A second sound track may be longer; a bit rate that rises makes an mp3 look longer than it is."""
+    for suffix in ("mp4", "mkv"):
+        waves = [media_samples.sound(0, 3), media_samples.sound(1, 9)]
+        info = probe(media_samples.film(tmp_path / f"tracks.{suffix}", seconds=3, waves=waves))
+        assert info.duration_s == pytest.approx(3, abs=0.15)
+    data = b""
+    for bit_rate in (8_000, 160_000):
+        path = tmp_path / f"{bit_rate}.mp3"
+        with av.open(str(path), "w", options={"write_xing": "0", "id3v2_version": "0"}) as out:
+            stream = out.add_stream("libmp3lame", rate=media_samples.RATE, layout="mono")
+            stream.bit_rate = bit_rate
+            frame = av.AudioFrame.from_ndarray(media_samples.sound(2, 4)[None], format="fltp", layout="mono")
+            frame.sample_rate, frame.pts, frame.time_base = media_samples.RATE, 0, Fraction(1, media_samples.RATE)
+            out.mux(stream.encode(frame))
+            out.mux(stream.encode(None))
+        data += path.read_bytes()
+    (tmp_path / "rising.mp3").write_bytes(data)
+    with av.open(str(tmp_path / "rising.mp3")) as container:
+        assert container.duration is not None
+        assert container.duration / av.time_base > 16
+    assert probe(tmp_path / "rising.mp3").duration_s == pytest.approx(8, abs=0.3)
+
+
+def test_an_mp4_that_lacks_a_little_is_cut_off(tmp_path: Path) -> None:
+    """Its index is in front, and 2% of the bytes are missing: less than the durations would tell."""
+    film = media_samples.film(tmp_path / "film.mp4", seconds=12)
+    whole = media_samples.remuxed(film, tmp_path / "whole.mp4", options={"movflags": "faststart"})
+    assert probe(whole).duration_s == pytest.approx(12, abs=0.15)
+    cut = tmp_path / "cut.mp4"
+    cut.write_bytes(whole.read_bytes()[: int(0.98 * whole.stat().st_size)])
+    with pytest.raises(MediaError) as caught:
+        probe(cut)
+    assert caught.value.code == "truncated_media"
+
+
 def test_probe_tells_what_a_file_holds(tmp_path: Path) -> None:
     film = probe(media_samples.film(tmp_path / "film.mp4", seconds=3))
     assert (film.has_video, film.has_audio, film.width, film.height) == (True, True, 128, 96)
