@@ -109,7 +109,7 @@ def decode_windows(
         "thumbnail_width": thumbnail_width,
         "threads": threads,
     }
-    with contextlib.closing(_messages("windows", arguments, PATIENCE_S, cpu_s=120 + 4 * info.duration_s)) as messages:
+    with contextlib.closing(_messages("windows", arguments, PATIENCE_S, _window_cpu_s(info))) as messages:
         for header, parts in messages:
             named = dict(zip(header["names"], parts, strict=True))
             thumbnail = named.get("thumbnail")
@@ -161,6 +161,12 @@ def _running_server() -> multiprocessing.context.ForkServerContext:
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
     return context
+
+
+def _window_cpu_s(info: MediaInfo) -> float:
+    """CPU seconds for a whole film: a bound on work without end, generous, since patience ends what hangs."""
+    pixels = (info.width or 0) * (info.height or 0)
+    return (120 + 4 * info.duration_s) * max(1.0, pixels / (1280 * 720))
 
 
 def _one(task: str, arguments: dict[str, Any], patience_s: float) -> tuple[dict[str, Any], Parts]:

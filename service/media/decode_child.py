@@ -298,7 +298,7 @@ class _Sound:
 def _jpeg(frame: av.VideoFrame, width: int) -> np.ndarray:
     """A frame as a JPEG of `width` pixels, in its own shape (turned and stretched as it is to be shown)."""
     shown_w, shown_h = frame.width, frame.height
-    if round(getattr(frame, "rotation", 0) / 90) % 2:
+    if media.quarter_turns(frame) % 2:
         shown_w, shown_h = shown_h, shown_w
     height = min(max(round(width * shown_h / shown_w), 16), 4 * width)
     buffer = io.BytesIO()

@@ -1,5 +1,7 @@
 """The confined decode child: what it gives for good files, and that bad ones, or its death, only give a sentence."""
 
+import dataclasses
+import io
 import multiprocessing
 import os
 import signal
@@ -10,10 +12,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from models.bundle import InputSpec
 from models.preprocess import media
-from models.preprocess.media import MediaError
+from models.preprocess.media import MediaError, MediaInfo
+from models.tests import media_samples
 from service.media import confined
 from service.media.confined import DecodedWindow, MediaLimits
 
@@ -73,6 +77,26 @@ def test_a_silent_film_has_no_sound_and_a_sound_has_no_picture(samples: Path) ->
         windows = windows_of(samples / name)
         assert len(windows) == 3
         assert all(w.sound is not None and w.frames is None and w.thumbnail is None for w in windows)
+
+
+def test_a_phones_film_is_listed_and_pictured_upright(tmp_path: Path) -> None:
+    path = media_samples.phone_film(tmp_path / "phone.mp4")
+    info = confined.probe(path, LIMITS)
+    assert (info.width, info.height) == (96, 128)
+    for window in confined.decode_windows(path, SPEC, info, thumbnail_width=48):
+        assert window.frames is not None
+        assert window.thumbnail is not None
+        thumbnail = np.asarray(Image.open(io.BytesIO(window.thumbnail)))
+        assert thumbnail.shape == (64, 48, 3)
+        assert thumbnail[:14].mean() > 230
+        assert thumbnail[18:].mean() < 25
+
+
+def test_a_larger_picture_may_take_more_time() -> None:
+    small = MediaInfo(60.0, True, True, 640, 480, 25.0, "mp4", "h264", "aac")
+    large = dataclasses.replace(small, width=3840, height=2160)
+    assert confined._window_cpu_s(small) == 360
+    assert confined._window_cpu_s(large) == 9 * 360
 
 
 @pytest.mark.parametrize(
