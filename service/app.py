@@ -66,7 +66,7 @@ def open_parts(settings: Settings) -> State:
         catalogue=catalogue,
         store=MediaStore(settings.media_dir),
         thumbnails=Thumbnails(settings.thumbnails_dir),
-        queue=JobQueue(settings.redis_url),
+        queue=JobQueue(settings.redis_url, catalogue.library_id()),
         encoders=encoders,
         library=view,
         searcher=Searcher(catalogue, view, encoders, ResultCache(settings.redis_url)),

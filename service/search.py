@@ -90,6 +90,8 @@ class Searcher:
         self, catalogue: Catalogue, library: LibraryView, encoders: Encoders, cache: ResultCache | None = None
     ):
         self.catalogue, self.library, self.encoders, self.cache = catalogue, library, encoders, cache
+        # Answers of other libraries and other models may be in the same Redis.
+        self._cache_key = f"{catalogue.library_id()}:{encoders.bundle.fingerprint}"
 
     def text(self, words: str, options: Options) -> Page:
         """By words. Raises Refused and UnknownWords."""
@@ -98,7 +100,7 @@ class Searcher:
         view = self.library.current()
         # Filters look at titles and tags that change without a new revision.
         cacheable = self.cache is not None and options.videos.passes_all
-        key = f"{self.encoders.bundle.fingerprint}:{view.revision}:{view.generation}:{options.limit}:{options.cursor}:"
+        key = f"{self._cache_key}:{view.revision}:{view.generation}:{options.limit}:{options.cursor}:"
         key += options.identity(words)
         cached = self.cache.get(key) if cacheable and self.cache else None
         embed_ms = 0.0
@@ -183,6 +185,9 @@ class Searcher:
 
     def _describe(self, view: View, found: list[Found]) -> list[Moment]:
         table = view.segments
+        # A cached answer may name what is gone: the catalogue can be restored from a backup, and count on from there.
+        known = table.known(np.array([f.segment_id for f in found], np.int64)).tolist()
+        found = [f for f, there in zip(found, known, strict=True) if there]
         rows = table.places(np.array([f.segment_id for f in found], np.int64)).tolist()
         names = [table.video_ids[table.videos[row]] for row in rows]
         videos = self.catalogue.videos_by_id(list(dict.fromkeys(names)))

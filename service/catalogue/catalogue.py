@@ -1,8 +1,11 @@
 """The catalogue as the rest of the service sees it."""
 
+from sqlalchemy import select
+
 from service.catalogue.engine import Database, make_engine, migrate
 from service.catalogue.jobs import JobQueries
 from service.catalogue.segments import SegmentQueries
+from service.catalogue.tables import LibraryRow
 from service.catalogue.videos import VideoQueries
 from service.settings import Settings
 
@@ -12,6 +15,11 @@ class Catalogue(VideoQueries, JobQueries, SegmentQueries):
 
     def __init__(self, database: Database) -> None:
         self._database = database
+
+    def library_id(self) -> str:
+        """A random name, given once and for good: libraries that share a Redis are told apart by it."""
+        with self._database.read() as session:
+            return session.execute(select(LibraryRow.id)).scalar_one()
 
     def close(self) -> None:
         """Closes the connections."""

@@ -107,6 +107,14 @@ class JobRow(Base):
     __table_args__ = (Index("jobs_newest_first", "created_at", "id"),)
 
 
+class LibraryRow(Base):
+    """One row, made with the table: what tells this library from others on the same Redis."""
+
+    __tablename__ = "library"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+
+
 class RevisionRow(Base):
     """One row, locked by every writer of `changes`, so that revisions become visible in their order."""
 

@@ -21,13 +21,13 @@ FAILURE_TTL_S = 3600
 
 
 class JobQueue:
-    """A client of the queue, shared by a process's threads."""
+    """A client of one library's queue, shared by a process's threads."""
 
-    def __init__(self, redis_url: str) -> None:
+    def __init__(self, redis_url: str, library_id: str) -> None:
         self.redis = Redis.from_url(
             redis_url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S, retry=Retry(NoBackoff(), 1)
         )
-        self._queue = make_queue(self.redis)
+        self._queue = make_queue(self.redis, library_id)
 
     def enqueue(self, job_id: str, *, front: bool = False) -> bool:
         """Sends a job's id to the workers. False when Redis does not answer: a worker then finds the job by itself."""
@@ -64,6 +64,6 @@ class JobQueue:
         self.redis.close()
 
 
-def make_queue(redis: Redis) -> Queue:
+def make_queue(redis: Redis, library_id: str) -> Queue:
     """The rq queue. JSON and not rq's default pickle: whoever can write to Redis cannot run code here by it."""
-    return Queue(QUEUE_NAME, connection=redis, serializer=JSONSerializer)
+    return Queue(f"{QUEUE_NAME}-{library_id}", connection=redis, serializer=JSONSerializer)

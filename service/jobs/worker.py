@@ -30,9 +30,11 @@ class Worker(SimpleWorker):
 
     exponential_backoff_factor = 1.0  # ask for a lost Redis every second, not at ever longer intervals
 
-    def __init__(self, redis: Redis, stopping: threading.Event) -> None:
+    def __init__(self, redis: Redis, library_id: str, stopping: threading.Event) -> None:
         # rq's own name is fresh each time: it refuses one that a killed worker still holds for some minutes.
-        super().__init__([make_queue(redis)], connection=redis, serializer=JSONSerializer, log_job_description=False)
+        super().__init__(
+            [make_queue(redis, library_id)], connection=redis, serializer=JSONSerializer, log_job_description=False
+        )
         self._stopping = stopping
 
     def request_stop(self, signum: int, frame: FrameType | None) -> None:
@@ -53,7 +55,7 @@ def run_worker(settings: Settings, name: str, parent_pid: int | None = None) -> 
     catalogue = open_catalogue(settings)
     encoders = Encoders(load_bundle(settings.bundle_path()))
     confined.start()
-    queue = JobQueue(settings.redis_url)
+    queue = JobQueue(settings.redis_url, catalogue.library_id())
     runner = tasks.Runner(
         name=name,
         settings=settings,
@@ -71,7 +73,8 @@ def run_worker(settings: Settings, name: str, parent_pid: int | None = None) -> 
     janitor = Janitor(catalogue, queue)
     janitor.start()
     try:
-        Worker(Redis.from_url(settings.redis_url), runner.stopping).work(logging_level="WARNING")
+        redis = Redis.from_url(settings.redis_url)
+        Worker(redis, catalogue.library_id(), runner.stopping).work(logging_level="WARNING")
     finally:
         janitor.stop()
         queue.close()

@@ -59,7 +59,7 @@ def test_a_worker_killed_in_the_middle_of_an_ingest_comes_back_and_finishes_it(
     samples: Path, settings: Settings, library: Catalogue, supervisor: Supervisor
 ) -> None:
     video, job, _ = upload(samples / "long.mp4", settings, library)
-    assert JobQueue(str(supervisor.settings.redis_url)).enqueue(job.id)
+    assert JobQueue(str(supervisor.settings.redis_url), library.library_id()).enqueue(job.id)
     wait_for(lambda: is_running(library, job.id))
     assert supervisor.worker_pid is not None
     killed = supervisor.worker_pid
@@ -74,7 +74,7 @@ def test_a_worker_asked_to_stop_gives_its_job_back_at_once(
     samples: Path, settings: Settings, library: Catalogue, supervisor: Supervisor
 ) -> None:
     video, job, _ = upload(samples / "long.mp4", settings, library)
-    JobQueue(str(supervisor.settings.redis_url)).enqueue(job.id)
+    JobQueue(str(supervisor.settings.redis_url), library.library_id()).enqueue(job.id)
     wait_for(lambda: is_running(library, job.id))
     assert supervisor.worker_pid is not None
     os.kill(supervisor.worker_pid, signal.SIGTERM)
@@ -87,7 +87,7 @@ def test_a_worker_asked_to_stop_gives_its_job_back_at_once(
 def test_jobs_that_redis_lost_are_found_in_the_catalogue(
     samples: Path, settings: Settings, library: Catalogue, supervisor: Supervisor
 ) -> None:
-    queue = JobQueue(str(supervisor.settings.redis_url))
+    queue = JobQueue(str(supervisor.settings.redis_url), library.library_id())
     _, first, _ = upload(samples / "long.mp4", settings, library)
     queue.enqueue(first.id)
     video, job, _ = upload(samples / "film.mp4", settings, library)
@@ -104,7 +104,7 @@ def test_jobs_that_redis_lost_are_found_in_the_catalogue(
 def test_a_redis_that_dies_comes_back_with_its_queue(
     samples: Path, settings: Settings, library: Catalogue, supervisor: Supervisor
 ) -> None:
-    queue = JobQueue(str(supervisor.settings.redis_url))
+    queue = JobQueue(str(supervisor.settings.redis_url), library.library_id())
     os.kill(int(queue.redis.info("server")["process_id"]), signal.SIGKILL)
     video, job, _ = upload(samples / "film.mp4", settings, library)
     queue.enqueue(job.id)  # whether or not it takes it
@@ -115,7 +115,7 @@ def test_a_redis_that_dies_comes_back_with_its_queue(
 def test_a_cancelled_ingest_stops_and_stores_nothing(
     samples: Path, settings: Settings, library: Catalogue, supervisor: Supervisor
 ) -> None:
-    queue = JobQueue(str(supervisor.settings.redis_url))
+    queue = JobQueue(str(supervisor.settings.redis_url), library.library_id())
     cancelled, job, _ = upload(samples / "long.mp4", settings, library)
     queue.enqueue(job.id)
     wait_for(lambda: is_running(library, job.id))
@@ -134,11 +134,11 @@ def test_a_video_deleted_while_it_is_taken_in_leaves_no_trace(
     samples: Path, settings: Settings, library: Catalogue, supervisor: Supervisor
 ) -> None:
     video, job, _ = upload(samples / "long.mp4", settings, library)
-    JobQueue(str(supervisor.settings.redis_url)).enqueue(job.id)
+    JobQueue(str(supervisor.settings.redis_url), library.library_id()).enqueue(job.id)
     wait_for(lambda: is_running(library, job.id))
     assert library.delete_video(video.id)
     _, following, _ = upload(samples / "silent.mp4", settings, library)
-    JobQueue(str(supervisor.settings.redis_url)).enqueue(following.id)
+    JobQueue(str(supervisor.settings.redis_url), library.library_id()).enqueue(following.id)
     wait_for(lambda: job_of(library, following.id).status == "done")
     assert job_of(library, job.id).status == "cancelled"
     assert library.counts()["videos"] == 1
@@ -151,7 +151,7 @@ def test_a_file_that_is_gone_fails_its_job_with_a_sentence(
     video, job, _ = upload(samples / "film.mp4", settings, library)
     for path in settings.media_dir.glob("??/*"):
         path.unlink()
-    JobQueue(str(supervisor.settings.redis_url)).enqueue(job.id)
+    JobQueue(str(supervisor.settings.redis_url), library.library_id()).enqueue(job.id)
     wait_for(lambda: job_of(library, job.id).status == "failed")
     problem = job_of(library, job.id).problem
     assert problem is not None

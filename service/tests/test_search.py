@@ -1,5 +1,6 @@
 """Searching a real catalogue and a real index, with vectors made up so that the right answer is known."""
 
+import contextlib
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sqlalchemy import delete
 
 from index.generation import write_generation
 from index.spaces import SpaceKey
@@ -19,6 +21,8 @@ from models.preprocess.text import UnknownWords
 from models.runtime import Encoders
 from service.catalogue import Catalogue, NewSegment, open_catalogue
 from service.catalogue.lookups import VideoFilter
+from service.catalogue.tables import SegmentRow
+from service.jobs.queue import JobQueue
 from service.library_view import LibraryView
 from service.problems import Refused
 from service.redis_server import EmbeddedRedis
@@ -269,6 +273,43 @@ def test_words_searched_before_come_from_the_cache_until_the_library_changes(lib
     assert searcher.text("a door opens", Options()).embed_ms > 0
     redis.stop()
     assert searcher.text("a door opens", Options()).embed_ms > 0
+
+
+def add_described(library: Library, name: str) -> str:
+    """A film of one segment that words can find; its id."""
+    video_id, _ = library.add(name, 1)
+    vector = np.ones((1, library.encoders.bundle.dims["coarse"]), np.float16)
+    library.catalogue.store_segments(video_id, library.bundle, [NewSegment(0.0, 3.2, {("visual", "coarse"): vector})])
+    return video_id
+
+
+def test_libraries_on_one_redis_have_their_own_answers(library: Library, tmp_path: Path) -> None:
+    redis = EmbeddedRedis(library.settings.redis_dir)
+    redis.start()
+    settings = Settings(home=tmp_path / "other")
+    with contextlib.closing(open_catalogue(settings)) as catalogue:
+        other = Library(settings, catalogue, library.encoders, np.random.default_rng(1))
+        mine, theirs = add_described(library, "mine"), add_described(other, "theirs")
+        assert library.catalogue.revision() == other.catalogue.revision()
+        assert set(videos_of(library.searcher(ResultCache(redis.url)).text("a door opens", Options()))) == {mine}
+        assert set(videos_of(other.searcher(ResultCache(redis.url)).text("a door opens", Options()))) == {theirs}
+        sent = JobQueue(redis.url, library.catalogue.library_id())
+        assert sent.enqueue("j_1")
+        assert sent.waiting() == {"j_1"}
+        assert JobQueue(redis.url, catalogue.library_id()).waiting() == set()
+    redis.stop()
+
+
+def test_a_cached_answer_that_names_segments_that_are_gone_is_not_shown(library: Library) -> None:
+    redis = EmbeddedRedis(library.settings.redis_dir)
+    redis.start()
+    add_described(library, "film")
+    assert library.searcher(ResultCache(redis.url)).text("a door opens", Options()).moments
+    with library.catalogue._database.write() as session:  # as when an older state of the catalogue is put back
+        session.execute(delete(SegmentRow))
+    page = library.searcher(ResultCache(redis.url)).text("a door opens", Options())
+    redis.stop()
+    assert (page.embed_ms, page.moments) == (0, [])
 
 
 def test_searches_go_on_while_the_library_changes(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
