@@ -3,6 +3,7 @@
 import base64
 import binascii
 import json
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TypeVar
@@ -12,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from service.catalogue.tables import JobRow, VideoRow
 
+_ROW_ID = re.compile(r"[vj]_[0-9a-f]{1,32}")
 Row = TypeVar("Row", VideoRow, JobRow)
 
 
@@ -28,8 +30,10 @@ def decode_cursor(cursor: str) -> tuple[datetime, str]:
     """The inverse of `encode_cursor`; raises BadCursor."""
     try:
         created_at, row_id = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        return datetime.fromisoformat(created_at).astimezone(UTC), str(row_id)
-    except (ValueError, TypeError, binascii.Error) as error:
+        if not _ROW_ID.fullmatch(row_id):
+            raise ValueError("not the id of a row")
+        return datetime.fromisoformat(created_at).astimezone(UTC), row_id
+    except (ValueError, TypeError, OverflowError, binascii.Error) as error:
         raise BadCursor("The cursor is not one that this listing gave out; start again without it.") from error
 
 

@@ -1,12 +1,23 @@
 """Searches and their results."""
 
+from datetime import UTC, datetime
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 Match = Literal["visual", "sound", "both"]
 Space = Literal["auto", "fine", "coarse"]
 GroupBy = Literal["moment", "video"]
+
+
+def _in_utc(time: datetime) -> datetime:
+    try:
+        return time.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("lies outside the years 1 to 9999 in UTC") from None
+
+
+Instant = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 
 
 class SearchParameters(BaseModel):
@@ -28,12 +39,10 @@ class SearchParameters(BaseModel):
     has_sound: Annotated[bool | None, Field(description="only videos with (or without) sound")] = None
     min_duration_s: Annotated[float | None, Field(ge=0, description="only videos of at least this length")] = None
     max_duration_s: Annotated[float | None, Field(ge=0, description="only videos of at most this length")] = None
-    added_after: Annotated[
-        AwareDatetime | None, Field(description="only videos added at or after this time (RFC 3339)")
-    ] = None
-    added_before: Annotated[
-        AwareDatetime | None, Field(description="only videos added before this time (RFC 3339)")
-    ] = None
+    added_after: Annotated[Instant | None, Field(description="only videos added at or after this time (RFC 3339)")] = (
+        None
+    )
+    added_before: Annotated[Instant | None, Field(description="only videos added before this time (RFC 3339)")] = None
 
 
 class TextParameters(SearchParameters):

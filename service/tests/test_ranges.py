@@ -37,3 +37,14 @@ def test_a_range_outside_the_file_is_a_problem_that_names_the_size(header: str) 
         parse_range(header, 100)
     assert refused.value.code == "range_not_satisfiable"
     assert refused.value.headers == {"Content-Range": "bytes */100"}
+
+
+def test_numbers_of_thousands_of_digits_are_beyond_the_file() -> None:
+    huge = "9" * 10_000
+    assert parse_range(f"bytes=5-{huge}", 100) == (5, 100)
+    assert parse_range(f"bytes=-{huge}", 100) == (0, 100)
+    assert parse_range(f"bytes={'0' * 10_000}5-9", 100) == (5, 10)
+    assert parse_range(f"bytes={huge}-5", 100) is None
+    with pytest.raises(Refused) as caught:
+        parse_range(f"bytes={huge}-", 100)
+    assert caught.value.code == "range_not_satisfiable"
