@@ -29,6 +29,7 @@ from service.ui.routes import mount_ui
 DESCRIPTION = "Search a library of films and sounds by words, a sound, a still or a clip."
 # Light work is mostly waiting for the disk.
 LIGHT_THREADS = 16
+UPLOADS_AT_ONCE = 2
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -72,4 +73,5 @@ def open_parts(settings: Settings) -> State:
         searcher=Searcher(catalogue, view, encoders, ResultCache(settings.redis_url)),
         heavy=CapacityLimiter(max(2, os.cpu_count() or 2)),
         light=CapacityLimiter(LIGHT_THREADS),
+        uploads=CapacityLimiter(UPLOADS_AT_ONCE),
     )

@@ -33,9 +33,11 @@ class State:
     encoders: Encoders
     library: LibraryView
     searcher: Searcher
-    # Two kinds of blocking work, so that heavy queries cannot hold up the light reads of the page.
+    # Kinds of blocking work, so that heavy queries cannot hold up the light reads of the page.
     heavy: CapacityLimiter
     light: CapacityLimiter
+    # Probing an upload may mean reading all of a long film: it takes no place from queries.
+    uploads: CapacityLimiter
 
     def close(self) -> None:
         """Let go of connections and files."""
@@ -51,6 +53,10 @@ class State:
     async def compute(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run decoding and embedding off the event loop, as many at once as there are sessions for."""
         return await anyio.to_thread.run_sync(lambda: work(*args, **kwargs), limiter=self.heavy)
+
+    async def take_in(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Check and keep an upload off the event loop, a few at once."""
+        return await anyio.to_thread.run_sync(lambda: work(*args, **kwargs), limiter=self.uploads)
 
 
 def _state(request: Request) -> State:

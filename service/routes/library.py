@@ -58,7 +58,7 @@ async def upload_video(request: Request, response: Response, state: StateOf) -> 
     """Add a film or a sound. It is searchable when its job is done."""
     async with receive(request, state, state.settings.max_upload_bytes) as received:
         title, tags = title_and_tags(received.form)
-        video, job, created = await state.compute(_take_in, state, received, title, tags)
+        video, job, created = await state.take_in(_take_in, state, received, title, tags)
     response.status_code = 202 if created or job.status in ("queued", "running") else 200
     response.headers["Location"] = f"/v1/videos/{video.id}"
     return Uploaded(video_id=video.id, job_id=job.id, status=video.status, created=created)
@@ -229,7 +229,7 @@ def _media_response(request: Request, state: State, video: catalogue.Video) -> R
 
 
 def _thumbnail_response(request: Request, state: State, segment_id: int) -> Response:
-    segment = state.catalogue.segment(segment_id) if segment_id < 2**63 else None
+    segment = state.catalogue.segment(segment_id) if 0 < segment_id < 2**63 else None
     if segment is None:
         raise not_found("segment", segment_id)
     path = state.thumbnails.path(segment.video_id, segment.start_s)
