@@ -10,14 +10,14 @@ from starlette.types import Scope
 
 UI_DIR = Path(__file__).parent
 
-# Things of the demo library, each of another kind: a weapon, a door, an explosion, a monster, a pickup, a place.
+# Things of the demo library that the shipped model finds, each of another kind.
 EXAMPLE_QUERIES = (
     "firing a shotgun",
     "a door opens",
     "an explosion",
     "a monster attacks",
-    "picking up a medikit",
-    "a chainsaw",
+    "stepping into a teleporter",
+    "a spider robot",
 )
 
 # The page needs nothing from elsewhere and runs no inline code. `blob:` shows the file that the user dropped.
