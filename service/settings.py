@@ -1,5 +1,6 @@
 """The one settings object: read once from arguments and `MMV_*` variables, then passed down."""
 
+import errno
 import os
 import secrets
 from pathlib import Path
@@ -102,7 +103,9 @@ class Settings(BaseSettings):
         return shipped_bundle_path()
 
     def prepare_home(self) -> None:
-        """Makes the home folder and what belongs in it, readable by its owner alone."""
+        """Makes the home folder and what belongs in it, readable by its owner alone. Raises OSError."""
+        if self.home.is_file():
+            raise NotADirectoryError(errno.ENOTDIR, "is a file; the home of a library is a folder", str(self.home))
         self.home.mkdir(parents=True, exist_ok=True, mode=0o700)
         for folder in (self.media_dir, self.thumbnails_dir, self.index_dir, self.upload_dir):
             folder.mkdir(exist_ok=True, mode=0o700)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
 from sqlalchemy.orm import Session
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -71,7 +71,17 @@ def migrate(engine: Engine) -> None:
             f"The catalogue was made by a newer version of mmv-search; this one cannot read it ({error})"
         ) from error
     except OperationalError as error:
-        raise CatalogueError(f"The catalogue cannot be opened: {error.orig}") from error
+        raise CatalogueError(f"The catalogue{_file_of(engine)} cannot be opened: {error.orig}") from error
+    except DBAPIError as error:
+        raise CatalogueError(
+            f"The catalogue{_file_of(engine)} is damaged ({error.orig}). Put a copy of it back, or move it away and "
+            "take the films in again: they are in the media folder beside it."
+        ) from error
+
+
+def _file_of(engine: Engine) -> str:
+    """ " FILE", for a database that is one."""
+    return f" {engine.url.database}" if engine.dialect.name == "sqlite" else ""
 
 
 class Database:

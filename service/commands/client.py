@@ -28,6 +28,7 @@ class Client:
 
     def __init__(self, address: str, settings: Settings) -> None:
         self.address = address
+        self._max_upload_bytes = settings.max_upload_bytes
         headers = {"Authorization": f"Bearer {settings.admin_token()}"}
         # No proxies from the environment: the service is on this machine, and the token is not for others.
         self._http = httpx.Client(base_url=address, headers=headers, timeout=TIMEOUT, trust_env=False)
@@ -44,6 +45,13 @@ class Client:
         """Uploads a file as multipart; the JSON answer. Raises ServiceError."""
         with file.open("rb") as opened:
             return self._answer(self._http.post(path, data=fields, files={"file": (file.name, opened)}, params=params))
+
+    def why_not_sent(self, file: Path, error: httpx.TransportError) -> str:
+        """What to say of an upload that broke off: a service hangs up on a file that it will not take."""
+        most = self._max_upload_bytes
+        if file.stat().st_size > most:
+            return f"the service broke it off: the file is larger than {most / 1024**2:,.0f} MiB (MMV_MAX_UPLOAD_BYTES)"
+        return f"the connection broke while it was sent: {error or type(error).__name__}"
 
     def __enter__(self) -> "Client":
         return self

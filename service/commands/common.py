@@ -33,6 +33,9 @@ EXPECTED = {
     "ValidationError",  # pydantic: a wrong MMV_ variable
 }
 
+# SQLAlchemy's errors of the database itself; its others are ours.
+DATABASE_DOWN = {"DatabaseError", "OperationalError"}
+
 
 class CommandFailed(Exception):
     """A command cannot do what was asked; the message says why and what to do."""
@@ -50,6 +53,8 @@ def told(error: BaseException) -> str | None:
         if hasattr(error, "errors") and callable(error.errors):  # pydantic
             return "; ".join(f"MMV_{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors())
         return " ".join(str(error).split()) or type(error).__name__
-    if isinstance(error, PermissionError | FileNotFoundError | IsADirectoryError | NotADirectoryError):
-        return f"{error.filename}: {error.strerror}"
+    if type(error).__module__.startswith("sqlalchemy.") and type(error).__name__ in DATABASE_DOWN:
+        return f"The catalogue cannot be used: {getattr(error, 'orig', error)}"
+    if isinstance(error, OSError) and error.errno is not None:  # a file in the way, a full or read-only disk
+        return f"{error.filename}: {error.strerror}" if error.filename is not None else str(error.strerror)
     return None

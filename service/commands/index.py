@@ -108,6 +108,8 @@ def verify(home: HomeOption = None) -> None:
 
 def existing(settings: Settings) -> Settings:
     """The settings, if there is a library. Raises CommandFailed."""
+    if settings.home.is_file():
+        raise CommandFailed(f"{settings.home} is a file; the home of a library is a folder.")
     if not settings.home.is_dir():
         raise CommandFailed(f"{settings.home} does not exist; `mmv-search serve` makes a library there.")
     return settings

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import httpx
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
@@ -87,6 +88,10 @@ def upload_all(client: Client, items: Sequence[Item], console: Console) -> Outco
                 except ServiceError as error:
                     settled += 1
                     fail(item.path, str(error))
+                except httpx.TransportError as error:
+                    settled += 1
+                    fail(item.path, client.why_not_sent(item.path, error))
+                    client.get("/healthz")  # the service is gone: there is no use in going on
                 except OSError as error:
                     settled += 1
                     fail(item.path, error.strerror or str(error))

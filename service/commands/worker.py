@@ -1,6 +1,5 @@
 """`mmv-search worker`."""
 
-import logging
 import os
 import socket
 from typing import Annotated
@@ -8,7 +7,7 @@ from typing import Annotated
 import typer
 
 from service.commands.common import CommandFailed, HomeOption, settings_for
-from service.commands.serve import BundleOption, set_up_logging
+from service.commands.serve import BundleOption, set_up_logging, worker_log_level
 
 
 def worker(
@@ -24,7 +23,7 @@ def worker(
     from service.jobs.worker import run_worker
     from service.redis_server import socket_path
 
-    set_up_logging(logging.getLevelNamesMapping()[os.environ.get("MMV_WORKER_LOG", "INFO")])
+    set_up_logging(worker_log_level())
     settings = settings_for(home, bundle=bundle)
     if settings.redis_url is None:
         embedded = socket_path(settings.redis_dir)

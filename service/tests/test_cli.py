@@ -1,9 +1,11 @@
 """The command line, as a user has it: real processes, a real service; bad input is one line and exit status 1."""
 
+import errno
 import json
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -12,8 +14,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import DatabaseError, IntegrityError
 
 from service.catalogue import open_catalogue
+from service.commands.common import told
 from service.settings import Settings
 from service.tests.processes import all_gone, family_of
 from service.tests.test_faults import is_running, job_of, wait_for
@@ -136,6 +140,56 @@ def test_a_bundle_that_is_none_is_refused_before_anything_starts(tmp_path: Path)
     shutil.rmtree(home)
 
 
+def test_a_home_that_is_a_file_is_refused(tmp_path: Path) -> None:
+    home = tmp_path / "file"
+    home.write_text("not a folder")
+    assert_one_line(run("serve", "--port", "0", "--home", home), str(home), "is a file")
+    assert_one_line(run("demo", "--port", "0", "--home", home), str(home), "is a file")
+    assert_one_line(run("index", "status", "--home", home), str(home), "is a file")
+    assert_one_line(run("search", "text", "door", "--home", home), str(home))
+
+
+def test_a_damaged_catalogue_is_told_in_a_line(tmp_path: Path) -> None:
+    (tmp_path / "catalogue.sqlite3").write_bytes(b"no database " * 1000)
+    for command in (("serve", "--port", "0"), ("index", "status"), ("index", "verify")):
+        assert_one_line(run(*command, "--home", tmp_path), "catalogue.sqlite3", "damaged")
+
+
+def test_errors_of_the_disk_and_the_database_are_told_in_a_line() -> None:
+    assert told(OSError(errno.ENOSPC, "No space left on device", "/home/x")) == "/home/x: No space left on device"
+    assert told(OSError(errno.EROFS, "Read-only file system")) == "Read-only file system"
+    malformed = sqlite3.DatabaseError("database disk image is malformed")
+    assert "malformed" in str(told(DatabaseError("SELECT 1", None, malformed)))
+    assert told(OSError("no number: a bug")) is None
+    assert told(IntegrityError("INSERT", None, sqlite3.IntegrityError("UNIQUE"))) is None
+
+
+def test_the_workers_log_level_is_a_word_in_any_case(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MMV_WORKER_LOG", "debug")
+    assert_one_line(run("worker", "--home", tmp_path), "No Redis")
+    monkeypatch.setenv("MMV_WORKER_LOG", "loud")
+    assert_one_line(run("worker", "--home", tmp_path), "MMV_WORKER_LOG", "'loud'", "DEBUG")
+    assert_one_line(run("serve", "--home", tmp_path), "MMV_WORKER_LOG")
+
+
+def test_a_file_that_is_too_large_does_not_end_the_ingest_of_the_others(
+    samples: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = Path(tempfile.mkdtemp(prefix="mmv-"))
+    large = tmp_path / "large.mp4"
+    large.write_bytes(bytes(64 * 1024 * 1024))
+    monkeypatch.setenv("MMV_MAX_UPLOAD_BYTES", "2000000")
+    process = start(home)
+    result = run("ingest", large, samples / "silent.mp4", "--home", home)
+    process.send_signal(signal.SIGINT)
+    process.wait(10)
+    assert "Traceback" not in result.stderr
+    assert "1 added, 1 failed" in result.stderr
+    assert "large.mp4: " in result.stderr
+    assert "2 MiB" in result.stderr
+    shutil.rmtree(home)
+
+
 def test_bundles_are_listed_and_shown(tmp_path: Path) -> None:
     assert run("bundle", "list").returncode == 0
     assert "window_s" in run("bundle", "show").stdout
@@ -155,9 +209,9 @@ def test_ctrl_c_ends_every_process_within_five_seconds() -> None:
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does
     wait_for(lambda: all_gone(everything) and process.poll() is not None, 5)
     assert process.stderr is not None
-    told = process.stderr.read()
-    assert b"Traceback" not in told
-    assert b"started again" not in told
+    said = process.stderr.read()
+    assert b"Traceback" not in said
+    assert b"started again" not in said
     assert not (home / "serve.json").exists()
     shutil.rmtree(home)
 
@@ -201,8 +255,8 @@ def test_the_demo_takes_its_clips_in_once_and_serves_them(samples: Path, tmp_pat
         process.send_signal(signal.SIGINT)
         process.wait(10)
         assert process.stderr is not None
-        told = process.stderr.read().decode()
-        assert "The demo library is at http://127.0.0.1:" in told
+        said = process.stderr.read().decode()
+        assert "The demo library is at http://127.0.0.1:" in said
     videos, _ = catalogue.videos()
     assert sorted(video.title for video in videos) == ["A film", "b"]
     assert len(catalogue.jobs()[0]) == 2
