@@ -26,7 +26,7 @@ class JobLost(Exception):
 ACTIVE = ("queued", "running")
 # A job that took its worker down this often is given up, or it would go on for ever.
 MAX_ATTEMPTS = 5
-# Without a sign of life for so long, a running job counts as abandoned (workers beat every second).
+# Without a sign of life for so long, a running job counts as abandoned (workers beat twice a second).
 STALE_AFTER_S = 30.0
 
 

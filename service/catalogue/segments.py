@@ -114,16 +114,6 @@ class SegmentQueries:
                 found.update((row.id, _segment(row)) for row in rows)
         return found
 
-    def segments_of(self, video_id: str, bundle: str) -> list[Segment]:
-        """The segments of one video, in the order of time."""
-        with self._database.read() as session:
-            rows = session.scalars(
-                select(SegmentRow)
-                .where(SegmentRow.video_id == video_id, SegmentRow.bundle == bundle)
-                .order_by(SegmentRow.ordinal)
-            )
-            return [_segment(row) for row in rows]
-
     def segment_ids(self, bundle: str) -> list[int]:
         """Every segment of one bundle, ascending."""
         with self._database.read() as session:

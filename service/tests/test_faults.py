@@ -13,6 +13,7 @@ from service.catalogue import Catalogue, Job, NewSegment
 from service.jobs.queue import JobQueue
 from service.settings import Settings
 from service.supervisor import Supervisor
+from service.tests.stored import segments_of
 from service.tests.test_upload import upload
 
 
@@ -48,7 +49,7 @@ def assert_taken_in_once(library: Catalogue, video_id: str, job_id: str) -> None
     assert video is not None
     assert video.status == "ready"
     bundle = load_bundle(Settings().bundle_path()).fingerprint
-    segments = library.segments_of(video_id, bundle)
+    segments = segments_of(library, video_id, bundle)
     assert job.result is not None
     assert len(segments) == job.result["segments"] == library.segment_count(bundle)
     assert len({segment.start_s for segment in segments}) == len(segments)
@@ -127,7 +128,7 @@ def test_a_cancelled_ingest_stops_and_stores_nothing(
     video = library.video(cancelled.id)
     assert video is not None
     assert video.status == "failed"
-    assert library.segments_of(cancelled.id, load_bundle(Settings().bundle_path()).fingerprint) == []
+    assert segments_of(library, cancelled.id, load_bundle(Settings().bundle_path()).fingerprint) == []
 
 
 def test_a_video_deleted_while_it_is_taken_in_leaves_no_trace(

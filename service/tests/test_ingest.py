@@ -17,6 +17,7 @@ from service.media.thumbnails import Thumbnails
 from service.queries import image_vectors
 from service.rebuild import is_outgrown, rebuild_index
 from service.settings import Settings
+from service.tests.stored import segments_of
 from service.tests.test_upload import files_in, upload
 
 
@@ -40,7 +41,7 @@ def test_a_film_gets_segments_with_vectors_of_what_is_seen_and_heard(
 ) -> None:
     video, result = take_in(samples / "film.mp4", settings, library, encoders)
     spec = encoders.bundle.inputs
-    segments = library.segments_of(video.id, encoders.bundle.fingerprint)
+    segments = segments_of(library, video.id, encoders.bundle.fingerprint)
     assert result["segments"] == len(segments) > 1
     assert segments[0].start_s == 0.0
     assert segments[-1].end_s == pytest.approx(8.0, abs=0.2)
@@ -65,7 +66,7 @@ def test_a_still_is_stored_with_the_segment_whose_middle_is_nearest(
     spec = encoders.bundle.inputs
     grid = media_grid(samples / "film.mp4", encoders)
     stored = vectors_of(library, encoders)
-    segments = library.segments_of(video.id, encoders.bundle.fingerprint)
+    segments = segments_of(library, video.id, encoders.bundle.fingerprint)
     middles = np.array([(s.start_s + s.end_s) / 2 for s in segments])
     for i in range(len(grid)):
         wanted = encoders.image(grid[i : i + 1]).fine[0]
