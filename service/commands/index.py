@@ -26,7 +26,7 @@ def status(home: HomeOption = None) -> None:
         waiting = catalogue.waiting_count(bundle.fingerprint)
     if waiting:
         out.print(
-            f"{waiting} videos wait to be taken in with the bundle {bundle.name}: `mmv-search serve` does it",
+            f"videos not yet taken in with the bundle {bundle.name}: {waiting} (`mmv-search serve` does it)",
             highlight=False,
         )
     if generation is None:
@@ -124,7 +124,7 @@ def _rebuild_at_rest(settings: Settings, report: Any) -> dict[str, Any]:
     try:
         bundle = load_bundle(settings.bundle_path()).fingerprint
         if waiting := catalogue.queue_waiting(bundle):
-            err.print(f"{len(waiting)} videos were queued to be taken in with this bundle", highlight=False)
+            err.print(f"videos queued to be taken in with this bundle: {len(waiting)}", highlight=False)
         return rebuild_index(catalogue, bundle, settings.index_dir, report)
     finally:
         catalogue.close()
