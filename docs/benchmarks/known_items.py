@@ -155,10 +155,7 @@ class Outcome:
 def query(client: httpx.Client, item: Item) -> Outcome:
     """Search with one item."""
     name = "still.jpg" if item.kind == "image" else "cut.mp3"
-    match = "visual" if item.kind == "image" else "sound"
-    answer = client.post(
-        f"/v1/search/{item.kind}", params={"limit": 1, "match": match}, files={"file": (name, item.data)}
-    )
+    answer = client.post(f"/v1/search/{item.kind}", params={"limit": 1}, files={"file": (name, item.data)})
     answer.raise_for_status()
     first = answer.json()["results"][0]
     shared = min(item.end_s, first["end_s"]) - max(item.start_s, first["start_s"])

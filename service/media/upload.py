@@ -95,20 +95,3 @@ def remove_from_library(video_id: str, catalogue: Catalogue, store: MediaStore, 
         store.delete(video.sha256)
     thumbnails.delete(video_id)
     return True
-
-
-def sweep(upload_dir: Path, catalogue: Catalogue, store: MediaStore) -> int:
-    """Removes what a crash left behind: uploads in flight, and stored files without a row. How many files went.
-
-    To be called before uploads are accepted.
-    """
-    gone = 0
-    for path in upload_dir.glob("*.part"):
-        path.unlink(missing_ok=True)
-        gone += 1
-    with store.exclusive():
-        for sha256 in store.stored():
-            if not catalogue.has_media(sha256):
-                store.delete(sha256)
-                gone += 1
-    return gone

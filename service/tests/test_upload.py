@@ -10,7 +10,7 @@ from service.catalogue import Catalogue, Job, Video
 from service.media.confined import MediaLimits
 from service.media.store import MediaStore
 from service.media.thumbnails import Thumbnails
-from service.media.upload import Incoming, add_to_library, remove_from_library, sweep
+from service.media.upload import Incoming, add_to_library, remove_from_library
 from service.settings import Settings
 
 
@@ -80,18 +80,6 @@ def test_removing_a_video_takes_its_files_along(samples: Path, settings: Setting
     assert not remove_from_library(video.id, library, store, thumbnails)
     assert files_in(settings.media_dir) == []
     assert files_in(settings.thumbnails_dir) == []
-
-
-def test_what_a_crash_left_is_swept_and_nothing_else(samples: Path, settings: Settings, library: Catalogue) -> None:
-    video, _, _ = upload(samples / "film.mp4", settings, library)
-    store = MediaStore(settings.media_dir)
-    (settings.upload_dir / "abc.part").write_bytes(b"half")
-    orphan = settings.upload_dir / "orphan"
-    orphan.write_bytes(b"never recorded")
-    store.put(orphan, hashlib.sha256(b"never recorded").hexdigest())
-    assert sweep(settings.upload_dir, library, store) == 2
-    assert store.stored() == [video.sha256]
-    assert files_in(settings.upload_dir) == []
 
 
 def test_only_a_sha256_becomes_a_path(settings: Settings) -> None:
