@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 if TYPE_CHECKING:
     from models.bundle import Bundle
@@ -109,9 +110,11 @@ def verify(path: Annotated[Path, typer.Argument(help="The bundle's folder.")]) -
     """Check a bundle: its files' checksums, and its ONNX encoders against PyTorch on random inputs."""
     with _clear_errors():
         from models.bundle import load_bundle
-        from models.training.verify import TOLERANCE, compare
 
         bundle = load_bundle(path)
+        console.print(f"{bundle.name}: every file has the checksum that bundle.json records")
+        from models.training.verify import TOLERANCE, compare  # needs torch
+
         differences = list(compare(bundle))
         for modality in bundle.modalities:
             mine = [d for d in differences if d.modality == modality]
@@ -123,7 +126,7 @@ def verify(path: Annotated[Path, typer.Argument(help="The bundle's folder.")]) -
         bad = [d for d in differences if not d.ok]
         if bad:
             raise typer.Exit(_fail(f"{len(bad)} of {len(differences)} comparisons differ by more than {TOLERANCE:g}"))
-        console.print(f"{bundle.name}: intact, and equal to PyTorch within {TOLERANCE:g}")
+        console.print(f"{bundle.name}: equal to PyTorch within {TOLERANCE:g}")
 
 
 def evaluate(
@@ -190,5 +193,5 @@ def _require_manifest(*folders: Path | None) -> None:
 
 
 def _fail(message: str) -> int:
-    console.print(f"[red]error:[/red] {message}", highlight=False)
+    console.print(f"[red]error:[/red] {escape(message)}", highlight=False, soft_wrap=True)
     return 1
