@@ -44,7 +44,6 @@ class Run:
     table: WordTable
     network: MMV
     data_fingerprint: str
-    metrics: dict[str, Any]
     step: int
 
 
@@ -72,7 +71,7 @@ def train(
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimiser = torch.optim.Adam([p for p in network.parameters() if p.requires_grad], lr=config.optim.learning_rate)
     step = _restore(checkpoint, network, optimiser, config, cache.fingerprint) if checkpoint.exists() else 0
-    run = Run(folder, config, table, network, cache.fingerprint, {}, step)
+    run = Run(folder, config, table, network, cache.fingerprint, step)
     tokenizer = Tokenizer(table.words, config.inputs.words)
     batches = Batches(cache, config.inputs, tokenizer, config.augment, config.optim.batch, config.seed)
     try:
@@ -92,7 +91,7 @@ def load_run(folder: Path) -> Run:
     state = torch.load(folder / CHECKPOINT, weights_only=True)
     network.load_state_dict(state["network"], strict=False)
     network.eval()
-    return Run(folder, config, table, network, state["data"], {}, state["step"])
+    return Run(folder, config, table, network, state["data"], state["step"])
 
 
 def learning_rate(step: int, config: TrainConfig) -> float:
