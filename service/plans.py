@@ -25,12 +25,12 @@ SOUND_INSTANCE = SpaceKey("sound", "instance")
 QUERY_PLANS: dict[Kind, dict[Side, Plan]] = {
     "text": {"visual": {VISUAL_COARSE: 1.0}, "sound": {SOUND_COARSE: 1.0}},
     "image": {
-        "visual": {FRAME_INSTANCE: 1.0, FRAME_FINE: 0.5, VISUAL_FINE: 0.25, VISUAL_COARSE: 0.1},
+        "visual": {FRAME_INSTANCE: 1.0, FRAME_FINE: 0.25, VISUAL_FINE: 0.1, VISUAL_COARSE: 0.05},
         "sound": {SOUND_FINE: 1.0, SOUND_COARSE: 0.25},
     },
     "audio": {
         "visual": {VISUAL_FINE: 1.0, VISUAL_COARSE: 0.25},
-        "sound": {SOUND_INSTANCE: 1.0, SOUND_FINE: 0.5, SOUND_COARSE: 0.1},
+        "sound": {SOUND_INSTANCE: 1.0, SOUND_FINE: 0.25, SOUND_COARSE: 0.05},
     },
     "video": {
         "visual": {FRAME_INSTANCE: 0.5, FRAME_FINE: 0.25, VISUAL_FINE: 1.0, VISUAL_COARSE: 0.25},
@@ -42,7 +42,7 @@ QUERY_PLANS: dict[Kind, dict[Side, Plan]] = {
 SIDE_WEIGHTS: dict[Kind, dict[Side, float]] = {
     "text": {"visual": 1.0, "sound": 0.7},
     "image": {"visual": 1.0, "sound": 0.0},
-    "audio": {"visual": 0.1, "sound": 1.0},
+    "audio": {"visual": 0.05, "sound": 1.0},
     "video": {"visual": 1.0, "sound": 0.7},
 }
 

