@@ -9,7 +9,7 @@ import pytest
 
 from api_tests.conftest import Server
 from models.tests import media_samples
-from service.problems import PROBLEMS
+from service.problem_codes import PROBLEMS
 from service.settings import Settings
 
 Maker = Callable[[Path], Path]

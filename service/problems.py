@@ -1,7 +1,6 @@
 """Every error answer is application/problem+json (RFC 9457) with a stable `code`; exceptions become HTTP here only.
 
-`PROBLEMS` is the whole vocabulary: a code means one status and one title for good. The `detail` says what would be
-right.
+`problem_codes.py` has the vocabulary. The `detail` says what would be right.
 """
 
 import errno
@@ -19,56 +18,12 @@ from starlette.exceptions import HTTPException
 from models.preprocess.media import MediaError
 from models.preprocess.text import UnknownWords
 from service.catalogue.paging import BadCursor
+from service.problem_codes import PROBLEMS, code_of_file, problem_document
 from service.schemas.common import Problem
 
 log = logging.getLogger(__name__)
 
 PROBLEM_JSON = "application/problem+json"
-TYPE_PREFIX = "urn:mmv-search:problem:"
-
-PROBLEMS: dict[str, tuple[int, str]] = {
-    # the request
-    "bad_request": (400, "The request cannot be read"),
-    "unauthorized": (401, "A valid key is needed"),
-    "forbidden_host": (403, "Request for another host name"),
-    "forbidden_origin": (403, "Request from another site"),
-    "not_found": (404, "No such address"),
-    "method_not_allowed": (405, "Wrong method for this address"),
-    "range_not_satisfiable": (416, "No such part of the file"),
-    "invalid_request": (422, "A parameter is missing or wrong"),
-    "bad_cursor": (422, "The cursor does not fit"),
-    "missing_file": (422, "No file was sent"),
-    # what is not in the library
-    "video_not_found": (404, "No such video"),
-    "segment_not_found": (404, "No such segment"),
-    "thumbnail_not_found": (404, "No picture to show"),
-    "job_not_found": (404, "No such job"),
-    # queries
-    "empty_query": (422, "The query is empty"),
-    "unknown_words": (422, "No word of the query is known"),
-    "query_too_long": (422, "The query lasts too long"),
-    "text_unavailable": (409, "The model knows no words"),
-    "no_picture": (422, "The file has no picture"),
-    "no_sound": (422, "The file has no sound"),
-    "not_an_image": (422, "Not a still image"),
-    # files
-    "empty_file": (422, "The file is empty"),
-    "not_media": (415, "Not a media file"),
-    "truncated_media": (422, "The file is cut off or damaged"),
-    "no_streams": (422, "Neither picture nor sound in the file"),
-    "media_too_long": (422, "The film lasts too long"),
-    "media_too_large": (422, "The picture has too many pixels"),
-    "upload_too_large": (413, "The file is too large"),
-    "unsupported_media": (415, "The codec is not supported"),
-    "decoder_crashed": (422, "The file breaks the decoder"),
-    "decoder_timeout": (422, "Decoding takes too long"),
-    # the service
-    "queue_unavailable": (503, "The job queue is away"),
-    "catalogue_busy": (503, "The library is busy"),
-    "storage_full": (507, "No space left for the file"),
-    "internal_error": (500, "Something broke on the server"),
-}
-
 # What any route may answer.
 EVERYWHERE = (
     "unauthorized",
@@ -132,8 +87,7 @@ def not_found(kind: str, identifier: object) -> Refused:
 
 def document(code: str, detail: str, **extra: Any) -> dict[str, Any]:
     """The problem document of a code."""
-    status, title = PROBLEMS[code]
-    return {"type": TYPE_PREFIX + code, "title": title, "status": status, "code": code, "detail": detail, **extra}
+    return {**problem_document(code, detail), **extra}
 
 
 def response(code: str, detail: str, headers: dict[str, str] | None = None, **extra: Any) -> JSONResponse:
@@ -176,8 +130,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(MediaError)
     async def media(request: Request, error: MediaError) -> JSONResponse:
-        code = error.code if error.code in PROBLEMS else "unsupported_media"
-        return response(code, error.message)
+        return response(code_of_file(error.code), error.message)
 
     @app.exception_handler(UnknownWords)
     async def words(request: Request, error: UnknownWords) -> JSONResponse:

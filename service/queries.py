@@ -5,14 +5,12 @@ import numpy as np
 from index.protocol import FloatArray
 from index.spaces import SpaceKey
 from models.preprocess.text import split_words
-from models.preprocess.windows import window_starts
+from models.preprocess.windows import spread, window_starts
 from models.runtime import Embedding, Encoders
+from service.media.confined import MOST_QUERY_WINDOWS
 from service.problems import Refused, text_unavailable
 
 Vectors = dict[SpaceKey, FloatArray]
-
-# Windows of a long query that are embedded, evenly spread: each costs a tenth of a second or more.
-MOST_WINDOWS = 8
 
 
 def text_vectors(encoders: Encoders, text: str) -> Vectors:
@@ -39,17 +37,11 @@ def audio_vectors(encoders: Encoders, waveform: np.ndarray) -> Vectors:
 
 def video_vectors(encoders: Encoders, windows: np.ndarray, waveform: np.ndarray | None) -> Vectors:
     """A clip: its windows, uint8 [B, T, H, W, 3], the middle picture of each, and its sound [S] if it has any."""
-    windows = windows[spread(len(windows), MOST_WINDOWS)]
     clip = encoders.video(windows)
     vectors = _in("frame", encoders.image(windows[:, windows.shape[1] // 2])) | _across(clip, "visual")
     if waveform is None:
         return vectors | _across(clip, "sound")
     return vectors | _in("sound", _embed_sound(encoders, waveform))
-
-
-def spread(count: int, most: int) -> np.ndarray:
-    """Indices of at most `most` of `count` things, evenly spread, the first and the last among them."""
-    return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int))
 
 
 def _embed_sound(encoders: Encoders, waveform: np.ndarray) -> Embedding:
@@ -60,7 +52,7 @@ def _embed_sound(encoders: Encoders, waveform: np.ndarray) -> Embedding:
     if len(cuts) == 1:
         return encoders.audio(cuts[0][None])
     full = [np.pad(cut, (0, length - len(cut))) for cut in cuts]  # rounding may cost the last one a sample
-    return encoders.audio(np.stack([full[i] for i in spread(len(full), MOST_WINDOWS)]))
+    return encoders.audio(np.stack([full[i] for i in spread(len(full), MOST_QUERY_WINDOWS)]))
 
 
 def _in(channel: str, embedding: Embedding) -> Vectors:

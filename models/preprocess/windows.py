@@ -25,3 +25,8 @@ def window_starts(duration_s: float, window_s: float, hop_s: float, step_s: floa
 def fit_frames(frames: np.ndarray, count: int) -> np.ndarray:
     """Exactly `count` frames [count, H, W, 3]: the first ones, looped where there are fewer, as MMV does."""
     return frames[np.arange(count) % len(frames)]
+
+
+def spread(count: int, most: int) -> np.ndarray:
+    """Indices of at most `most` of `count` things, evenly spread, the first and the last among them."""
+    return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int))

@@ -17,6 +17,7 @@ from service.catalogue.engine import Database
 from service.catalogue.paging import page
 from service.catalogue.records import Job, JobKind, JobStatus
 from service.catalogue.tables import JobRow, VideoRow
+from service.problem_codes import problem_document
 
 
 class JobLost(Exception):
@@ -126,12 +127,10 @@ class JobQueries:
                 _fail_video(
                     session,
                     row.video_id,
-                    {
-                        "code": "ingest_cancelled",
-                        "title": "The ingest was cancelled",
-                        "detail": "The job was cancelled before it was done; upload the file again to start anew.",
-                        "status": 409,
-                    },
+                    problem_document(
+                        "ingest_cancelled",
+                        "The job was cancelled before it was done; upload the file again to start anew.",
+                    ),
                 )
             session.flush()
             return job_from_row(row)
@@ -153,12 +152,10 @@ class JobQueries:
             if row is None:
                 return None
             if row.attempts >= MAX_ATTEMPTS:
-                problem = {
-                    "code": "worker_died",
-                    "title": "The worker died on this job",
-                    "detail": f"The worker ended {row.attempts} times while it was at this job, so it was given up.",
-                    "status": 500,
-                }
+                problem = problem_document(
+                    "worker_died",
+                    f"The worker ended {row.attempts} times while it was at this job, so it was given up.",
+                )
                 row.status, row.problem, row.finished_at = "failed", problem, now
                 _fail_video(session, row.video_id, problem)
                 return None

@@ -13,11 +13,11 @@ from service.catalogue import Catalogue, Job
 from service.catalogue.jobs import JobLost
 from service.catalogue.segments import VideoGone
 from service.ingest import ingest_video
-from service.jobs.problem import problem_document
 from service.jobs.pulse import Pulse, WorkerStopping
 from service.jobs.queue import JobQueue
 from service.media.store import MediaStore
 from service.media.thumbnails import Thumbnails
+from service.problem_codes import code_of_file, problem_document
 from service.rebuild import is_outgrown, rebuild_index
 from service.settings import Settings
 
@@ -58,7 +58,7 @@ class Runner:
             self.catalogue.release_job(job.id, self.name)
         except MediaError as error:
             log.info("job %s: %s: %s", job.id, error.code, error.message)
-            self.catalogue.fail_job(job.id, self.name, problem_document(error.code, error.message))
+            self.catalogue.fail_job(job.id, self.name, problem_document(code_of_file(error.code), error.message))
         except Exception as error:
             log.exception("job %s failed", job.id)
             full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)

@@ -36,6 +36,8 @@ TIMED_OUT = MediaError(
 PATIENCE_S = 60.0
 QUERY_PATIENCE_S = 20.0
 SLOW_DISK = 20e6  # bytes a second
+# Windows of a long query that are embedded, evenly spread: each costs some hundredths of a second.
+MOST_QUERY_WINDOWS = 8
 
 
 @dataclass(frozen=True)
@@ -136,7 +138,9 @@ def decode_query_audio(path: Path, inputs: InputSpec, limits: MediaLimits) -> np
     return _one("query_audio", _query(path, inputs, limits), QUERY_PATIENCE_S)[1][0]
 
 
-def decode_query_video(path: Path, inputs: InputSpec, limits: MediaLimits, *, most_windows: int = 8) -> QueryClip:
+def decode_query_video(
+    path: Path, inputs: InputSpec, limits: MediaLimits, *, most_windows: int = MOST_QUERY_WINDOWS
+) -> QueryClip:
     """A clip to search by, as at most `most_windows` windows, evenly spread.
 
     Raises MediaError (no_picture, query_too_long, ...).

@@ -19,7 +19,7 @@ from PIL import Image
 from models.bundle import InputSpec
 from models.preprocess import media
 from models.preprocess.media import MediaError, MediaInfo
-from models.preprocess.windows import fit_frames, window_starts
+from models.preprocess.windows import fit_frames, spread, window_starts
 from service.media.pipe import Parts, send
 from service.parent_death import end_with_parent
 
@@ -115,8 +115,7 @@ def query_video(
         list(media.read_frames(path, spec.step_s, spec.frame_height, spec.frame_width, threads=2)) or [_none()]
     )
     starts = window_starts(len(grid) * spec.step_s, spec.window_s, spec.hop_s, spec.step_s)
-    chosen = np.unique(np.linspace(0, len(starts) - 1, min(len(starts), most_windows)).round().astype(int))
-    firsts = [round(starts[i] / spec.step_s) for i in chosen]
+    firsts = [round(starts[i] / spec.step_s) for i in spread(len(starts), most_windows)]
     windows = np.stack([fit_frames(grid[first : first + spec.frames], spec.frames) for first in firsts])
     waveform = _whole_sound(path, spec.sample_rate, max_duration_s) if info.has_audio else None
     yield {}, [windows] if waveform is None else [windows, waveform]

@@ -2,7 +2,9 @@
 
 import errno
 import hashlib
+import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +17,8 @@ from models.preprocess.text import UnknownWords
 from service import problems
 from service.media_types import media_type
 from service.multipart import clean_filename, read_form
-from service.problems import PROBLEMS, Refused, text_unavailable
+from service.problem_codes import PROBLEMS
+from service.problems import Refused, text_unavailable
 
 
 class Body(BaseModel):
@@ -177,3 +180,13 @@ def test_the_media_type_comes_from_the_bytes(tmp_path: Any, head: bytes, has_vid
     path = tmp_path / "page.html"
     path.write_bytes(head)
     assert media_type(path, has_video=has_video) == kind
+
+
+def test_every_reason_to_refuse_a_file_is_in_the_vocabulary() -> None:
+    root = Path(__file__).parents[2]
+    raised = set()
+    for path in [*(root / "service").rglob("*.py"), *(root / "models" / "preprocess").rglob("*.py")]:
+        if "tests" not in path.parts:
+            raised |= set(re.findall(r'MediaError\(\s*"(\w+)"', path.read_text()))
+    assert len(raised) > 10
+    assert raised <= PROBLEMS.keys()
