@@ -22,7 +22,8 @@ from models.training.data.manifest import Clip, Narration, write_manifest
 from models.training.deflate import deflate, load_deflated, make_batches
 from models.training.evaluation.footage_retrieval import evaluate, report
 from models.training.export import export_bundle
-from models.training.trainer import CHECKPOINT, TrainingError, learning_rate, load_run, train
+from models.training.run import CHECKPOINT, TrainingError, load_run, provenance
+from models.training.trainer import learning_rate, train
 
 COLOURS = {"red": (220, 30, 30), "green": (30, 200, 40), "blue": (40, 40, 220)}
 TONES = {"red": 220, "green": 880, "blue": 2500}  # Hz: what is heard goes with what is seen
@@ -229,7 +230,7 @@ def test_from_clips_to_a_bundle_that_finds_what_it_was_trained_on(data: Path, ca
         tmp_path / "bundle",
         name="tiny",
         licence="none",
-        provenance=trainer.provenance(run, cache.clips),
+        provenance=provenance(run, cache.clips),
         metrics={"deflation_cosine": {"naive": found.naive, "trained": found.trained}},
     )
     metrics = evaluate(Encoders(bundle), data, wordings={"plain": {colour: [colour] for colour in COLOURS}})

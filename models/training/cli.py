@@ -56,7 +56,7 @@ def deflate(
         from models.training.data.cache import open_cache
         from models.training.deflate import deflate as run_deflation
         from models.training.deflate import make_batches
-        from models.training.trainer import load_run
+        from models.training.run import load_run
 
         _require_manifest(data)
         loaded = load_run(run)
@@ -83,7 +83,7 @@ def export(
         from models.training.data.manifest import read_manifest
         from models.training.deflate import load_deflated
         from models.training.export import LICENCE, export_bundle
-        from models.training.trainer import load_run, provenance
+        from models.training.run import load_run, provenance
 
         _require_manifest(data, held_out)
         loaded = load_run(run)

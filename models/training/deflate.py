@@ -18,7 +18,7 @@ from models.training.config import TrainConfig
 from models.training.data.batches import Batches, centre_crop
 from models.training.data.cache import ClipCache
 from models.training.progress import progress_bar
-from models.training.trainer import Run, TrainingError
+from models.training.run import Run, TrainingError
 
 CHECKPOINT = "deflated.pt"
 SPACES = ("representation", "fine", "coarse")

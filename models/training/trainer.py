@@ -2,49 +2,26 @@
 
 import json
 import math
-import os
-import subprocess
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-import yaml
 from rich.console import Console
 from torch import Tensor
 
 from models.networks.mmv import MMV
 from models.preprocess.text import Tokenizer
-from models.training.config import TrainConfig, config_dict, load_config
+from models.training.config import TrainConfig
 from models.training.data.batches import Batch, Batches, centre_crop
-from models.training.data.cache import PER_STEP, ClipCache, fingerprint_of, open_cache
-from models.training.data.manifest import Clip
+from models.training.data.cache import PER_STEP, ClipCache, open_cache
 from models.training.data.word_vectors import WordTable, build_word_table
 from models.training.evaluation.metrics import retrieval
 from models.training.losses import mil_nce, nce
 from models.training.progress import progress_bar
-
-CHECKPOINT = "checkpoint.pt"
-
-
-class TrainingError(Exception):
-    """Training cannot go on; the message says why and what is left to resume from."""
-
-
-@dataclass
-class Run:
-    """A training run's folder and what is needed to go on with it."""
-
-    folder: Path
-    config: TrainConfig
-    table: WordTable
-    network: MMV
-    data_fingerprint: str
-    step: int
+from models.training.run import CHECKPOINT, Run, TrainingError, restore_checkpoint, save_checkpoint, write_config
 
 
 def train(
@@ -70,28 +47,17 @@ def train(
     network = MMV(config.network, torch.from_numpy(table.vectors()))
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimiser = torch.optim.Adam([p for p in network.parameters() if p.requires_grad], lr=config.optim.learning_rate)
-    step = _restore(checkpoint, network, optimiser, config, cache.fingerprint) if checkpoint.exists() else 0
+    step = restore_checkpoint(checkpoint, network, optimiser, config, cache.fingerprint) if checkpoint.exists() else 0
     run = Run(folder, config, table, network, cache.fingerprint, step)
     tokenizer = Tokenizer(table.words, config.inputs.words)
     batches = Batches(cache, config.inputs, tokenizer, config.augment, config.optim.batch, config.seed)
     try:
         _loop(run, batches, optimiser, held_out, tokenizer, console)
     finally:
-        _save(checkpoint, run, optimiser)
+        save_checkpoint(run, optimiser)
     run.network.graph.audio_scale.fill_(measure_audio_scale(network, cache, config))
-    _save(checkpoint, run, optimiser)
+    save_checkpoint(run, optimiser)
     return run
-
-
-def load_run(folder: Path) -> Run:
-    """A run as its last checkpoint left it, for deflation and export."""
-    config = load_config(folder / "config.yaml")
-    table = WordTable.load(folder / "words.npz")
-    network = MMV(config.network, torch.from_numpy(table.vectors()))
-    state = torch.load(folder / CHECKPOINT, weights_only=True)
-    network.load_state_dict(state["network"], strict=False)
-    network.eval()
-    return Run(folder, config, table, network, state["data"], state["step"])
 
 
 def learning_rate(step: int, config: TrainConfig) -> float:
@@ -172,7 +138,7 @@ def _loop(
     console: Console,
 ) -> None:
     config, network = run.config, run.network
-    (run.folder / "config.yaml").write_text(_yaml(config))
+    write_config(run)
     parameters = [p for p in network.parameters() if p.requires_grad]
     with progress_bar(console) as bar, (run.folder / "log.jsonl").open("a") as log:
         task = bar.add_task("training", total=config.optim.steps, completed=run.step)
@@ -206,7 +172,7 @@ def _loop(
                 log.write(json.dumps({"step": run.step, "validation": found}) + "\n")
                 console.print(f"step {run.step}: " + ", ".join(f"{k} {v:.2f}" for k, v in found.items()))
             if run.step % config.checkpoint_every == 0:
-                _save(run.folder / CHECKPOINT, run, optimiser)
+                save_checkpoint(run, optimiser)
 
 
 @torch.no_grad()
@@ -245,66 +211,3 @@ def _prefetch(batches: Batches, first: int, last: int) -> Iterator[Batch]:
             if step + 1 < last:
                 upcoming = pool.submit(batches, step + 1)
             yield batch
-
-
-def _save(path: Path, run: Run, optimiser: torch.optim.Adam) -> None:
-    state = {
-        # The frozen word table is in words.npz already.
-        "network": {k: v for k, v in run.network.state_dict().items() if not k.startswith("text.embed.")},
-        "optimiser": optimiser.state_dict(),
-        "step": run.step,
-        "config": json.dumps(config_dict(run.config), sort_keys=True),
-        "data": run.data_fingerprint,
-    }
-    temporary = path.with_suffix(".tmp")
-    torch.save(state, temporary)
-    os.replace(temporary, path)
-
-
-def _restore(path: Path, network: MMV, optimiser: torch.optim.Adam, config: TrainConfig, data: str) -> int:
-    state = torch.load(path, weights_only=True)
-    if state["config"] != json.dumps(config_dict(config), sort_keys=True):
-        raise TrainingError(f"{path} was made with another configuration; choose another --out")
-    if state["data"] != data:
-        raise TrainingError(f"{path} was made with other data; choose another --out")
-    network.load_state_dict(state["network"], strict=False)
-    optimiser.load_state_dict(state["optimiser"])
-    return int(state["step"])
-
-
-def _yaml(config: TrainConfig) -> str:
-    return yaml.safe_dump(json.loads(json.dumps(config_dict(config))), sort_keys=False)
-
-
-def git_revision() -> str:
-    """The commit that is checked out, with "+changes" when the tree differs from it; "unknown" outside a checkout."""
-    root = Path(__file__).parent
-    try:
-        head = subprocess.run(
-            ["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, check=True
-        ).stdout.strip()
-        dirty = subprocess.run(
-            ["git", "status", "--porcelain", "-uno"], cwd=root, capture_output=True, text=True, check=True
-        ).stdout
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-    return head + ("+changes" if dirty.strip() else "")
-
-
-def provenance(run: Run, clips: list[Clip]) -> dict[str, Any]:
-    """What the bundle records of where its weights come from. Raises TrainingError for clips it was not trained on."""
-    if fingerprint_of(clips) != run.data_fingerprint:
-        raise TrainingError(f"{run.folder} was trained on other clips than these")
-    data = {
-        "kind": "clips and narrations of games: " + ", ".join(sorted({clip.game for clip in clips})),
-        "clips": len(clips),
-        "maps": sorted({clip.map for clip in clips}),
-        "fingerprint": run.data_fingerprint,
-    }
-    return {
-        "config": json.loads(json.dumps(config_dict(run.config))),
-        "git_revision": git_revision(),
-        "training_data": data,
-        "steps": run.step,
-        "torch": torch.__version__,
-    }
