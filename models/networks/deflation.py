@@ -4,12 +4,12 @@ import copy
 
 from torch import Tensor, nn
 
-from models.networks.instance import InstanceHead
+from models.networks.instance import instance_head
 from models.networks.mmv import MMV
 
 
 class DeflatedMMV(nn.Module):
-    """An image network: the video network without its temporal shift, with its own batch-norm scales and offsets.
+    """An image network: the video network's backbone taken out of time, with its own batch-norm scales and offsets.
 
     Only gamma and beta (`trainable()`) differ from the video network; convolutions, statistics and heads are copies of
     the video network's, held in eval mode.
@@ -17,9 +17,9 @@ class DeflatedMMV(nn.Module):
 
     def __init__(self, network: MMV):
         super().__init__()
-        self.video = copy.deepcopy(network.video)
+        self.video = network.video.deflated()
         self.graph = copy.deepcopy(network.graph)
-        self.instance = InstanceHead(network.video.dim, network.config.instance_dim)
+        self.instance = instance_head(network.video.dim, network.config.instance_dim)
         for parameter in self.parameters():
             parameter.requires_grad_(False)
         for parameter in self.trainable():
@@ -27,8 +27,8 @@ class DeflatedMMV(nn.Module):
         self.eval()
 
     def trainable(self) -> list[nn.Parameter]:
-        """Gamma and beta of every batch norm of the image trunk, and nothing else."""
-        norms = [m for m in self.video.modules() if isinstance(m, nn.BatchNorm2d)]
+        """Gamma and beta of every batch norm of the image backbone, and nothing else."""
+        norms = [m for m in self.video.modules() if isinstance(m, nn.BatchNorm2d | nn.BatchNorm3d)]
         return [p for norm in norms for p in (norm.weight, norm.bias)]
 
     def train(self, mode: bool = True) -> "DeflatedMMV":
@@ -37,7 +37,7 @@ class DeflatedMMV(nn.Module):
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """float32 [B, H, W, 3] in [0, 1] -> the outputs that the video network would give for the static clip."""
-        return self.graph.video(self.video.forward_image(images))
+        return self.graph.video(self.video(images))
 
 
 def static_clip(images: Tensor, frames: int) -> Tensor:

@@ -36,3 +36,8 @@ class InstanceHead(nn.Module):
         variances, directions = variances.flip(0)[:count], directions.flip(1)[:, :count]
         self.mean.copy_(mean)
         self.matrix.copy_(directions / torch.sqrt(variances + RIDGE * variances[0]))
+
+
+def instance_head(dim: int, instance_dim: int) -> InstanceHead | None:
+    """The head of a network that has an instance space: one whose `instance_dim` is above 0."""
+    return InstanceHead(dim, instance_dim) if instance_dim else None

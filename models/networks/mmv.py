@@ -6,39 +6,54 @@ import torch
 from torch import Tensor, nn
 
 from models.networks.audio_resnet import AudioResNet
-from models.networks.embedding_graph import COARSE_DIM, FINE_DIM, FACGraph
-from models.networks.instance import InstanceHead
+from models.networks.embedding_graph import COARSE_DIM, FINE_DIM, GRAPHS, embedding_graph
+from models.networks.instance import instance_head
 from models.networks.log_mel import LogMel, LogMelConfig
 from models.networks.preact_resnet import ResNetConfig
+from models.networks.s3d import S3D, S3DConfig
 from models.networks.text import TextTower
 from models.networks.tsm_resnet import TSMResNet
 
 
 @dataclass(frozen=True)
 class MMVConfig:
-    """Sizes of the network. The defaults are the published TSM-ResNet-50."""
+    """Kind and sizes of the network. The defaults are the published TSM-ResNet-50.
 
-    video: ResNetConfig = field(default_factory=ResNetConfig)
+    `graph` is one of embedding_graph.GRAPHS; an `instance_dim` of 0 leaves the instance space out.
+    """
+
+    video: ResNetConfig | S3DConfig = field(default_factory=ResNetConfig)
     audio: ResNetConfig = field(default_factory=ResNetConfig)
     log_mel: LogMelConfig = field(default_factory=LogMelConfig)
     text_dim: int = 2048
     fine_dim: int = FINE_DIM
     coarse_dim: int = COARSE_DIM
     instance_dim: int = 128
+    graph: str = "fac_relu"
+
+    def __post_init__(self) -> None:
+        if self.graph not in GRAPHS:
+            raise ValueError(f"graph is {self.graph!r}; it must be one of {', '.join(GRAPHS)}")
+        if self.graph == "shared" and self.fine_dim != self.coarse_dim:
+            raise ValueError(f"a shared graph has one space: fine_dim {self.fine_dim} != coarse_dim {self.coarse_dim}")
 
 
 class MMV(nn.Module):
-    """Embeds clips, sounds and texts; encode_* return un-normalised float32 `representation`, `fine`, `coarse`."""
+    """Embeds clips, sounds and texts; encode_* return un-normalised float32 `representation`, `fine`, `coarse`.
+
+    Text has no `fine`; in a disjoint graph sound has no `coarse`.
+    """
 
     def __init__(self, config: MMVConfig, word_vectors: Tensor):
         super().__init__()
         self.config = config
-        self.video = TSMResNet(config.video)
+        self.video = S3D(config.video) if isinstance(config.video, S3DConfig) else TSMResNet(config.video)
         self.audio = AudioResNet(config.audio)
         self.log_mel = LogMel(config.log_mel)
         self.text = TextTower(word_vectors, config.text_dim)
-        self.graph = FACGraph(self.video.dim, self.audio.dim, config.text_dim, config.fine_dim, config.coarse_dim)
-        self.audio_instance = InstanceHead(self.audio.dim, config.instance_dim)
+        dims = (self.video.dim, self.audio.dim, config.text_dim)
+        self.graph = embedding_graph(config.graph, dims, config.fine_dim, config.coarse_dim)
+        self.audio_instance = instance_head(self.audio.dim, config.instance_dim)
         self.apply(_initialise)
 
     def encode_video(self, frames: Tensor) -> dict[str, Tensor]:
@@ -50,15 +65,15 @@ class MMV(nn.Module):
         return self.graph.audio(self.audio(log_mel))
 
     def encode_text(self, ids: Tensor) -> dict[str, Tensor]:
-        """int64 [B, N]; no `fine`: text lives in the coarse space alone."""
+        """int64 [B, N]. Raises IndexError for ids outside of the vocabulary."""
         return self.graph.text(self.text(ids))
 
 
 def _initialise(module: nn.Module) -> None:
     """He initialisation by fan-in, truncated at two sigma as Haiku's default is; biases zero."""
-    if isinstance(module, nn.Conv2d | nn.Linear):
+    if isinstance(module, nn.Conv2d | nn.Conv3d | nn.Linear):
         fan_in = module.weight[0].numel()
-        std = (2.0 / fan_in) ** 0.5 if isinstance(module, nn.Conv2d) else fan_in**-0.5
+        std = (2.0 / fan_in) ** 0.5 if isinstance(module, nn.Conv2d | nn.Conv3d) else fan_in**-0.5
         nn.init.trunc_normal_(module.weight, std=std, a=-2 * std, b=2 * std)
         if module.bias is not None:
             nn.init.zeros_(module.bias)

@@ -23,12 +23,24 @@ class ResNetConfig:
     blocks: tuple[int, ...] = (3, 4, 6, 3)
     channels: tuple[int, ...] = (256, 512, 1024, 2048)
     stem_channels: int = 64
+    family: str = "resnet"
 
     def __post_init__(self) -> None:
+        if self.family != "resnet":
+            raise ValueError(f"family is {self.family!r}; that of a residual network is 'resnet'")
         if self.block not in ("bottleneck", "basic"):
             raise ValueError(f"block is {self.block!r}; it must be 'bottleneck' or 'basic'")
         if len(self.blocks) != len(STRIDES) or len(self.channels) != len(STRIDES):
             raise ValueError(f"blocks and channels must each have {len(STRIDES)} entries")
+
+
+def resnet_config(depth: int, width: int | float = 1) -> ResNetConfig:
+    """The residual network of a published depth (18, 34, 50 or 101), every layer `width` times as wide."""
+    blocks = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3)}
+    if depth not in blocks:
+        raise ValueError(f"depth is {depth}; it must be one of {', '.join(map(str, blocks))}")
+    kind, channels = ("bottleneck", (256, 512, 1024, 2048)) if depth >= 50 else ("basic", (64, 128, 256, 512))
+    return ResNetConfig(kind, blocks[depth], tuple(round(c * width) for c in channels), round(64 * width))
 
 
 class Block(nn.Module):

@@ -11,8 +11,11 @@ from torch.nn import functional as F
 
 
 def same_pads(size: int, kernel: int, stride: int) -> tuple[int, int]:
-    """(before, after) for one axis."""
-    total = max((-(-size // stride) - 1) * stride + kernel - size, 0)
+    """(before, after) for one axis. While a network is exported the size may be symbolic, and then so are these."""
+    # (ceil(n/s) - 1) * s + k - n, written so that a symbolic size needs no comparison where k >= s.
+    total = (-size) % stride + kernel - stride if stride > 1 else kernel - 1
+    if kernel < stride:
+        total = max(total, 0)
     return total // 2, total - total // 2
 
 
@@ -23,24 +26,63 @@ class SameConv2d(nn.Conv2d):
         super().__init__(channels, out_channels, kernel, stride, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        k, s = self.kernel_size[0], self.stride[0]
-        top, bottom = same_pads(x.shape[2], k, s)
-        left, right = same_pads(x.shape[3], k, s)
-        if top == bottom and left == right:
-            return F.conv2d(x, self.weight, None, s, (top, left))
-        return F.conv2d(F.pad(x, (left, right, top, bottom)), self.weight, None, s)
+        pads = _all_pads(x, self.kernel_size, self.stride)
+        if _symmetric(pads):
+            return F.conv2d(x, self.weight, None, self.stride, tuple(before for before, _ in pads))
+        return F.conv2d(F.pad(x, _pad_argument(pads)), self.weight, None, self.stride)
+
+
+class SameConv3d(nn.Conv3d):
+    """A bias-free 3-D convolution with SAME padding: [B, C, T, H, W] -> [B, K, T', H', W'], each ceil(n/s)."""
+
+    def __init__(
+        self,
+        channels: int,
+        out_channels: int,
+        kernel: tuple[int, int, int],
+        stride: tuple[int, int, int] = (1, 1, 1),
+    ):
+        super().__init__(channels, out_channels, kernel, stride, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        pads = _all_pads(x, self.kernel_size, self.stride)
+        if _symmetric(pads):
+            return F.conv3d(x, self.weight, None, self.stride, tuple(before for before, _ in pads))
+        return F.conv3d(F.pad(x, _pad_argument(pads)), self.weight, None, self.stride)
 
 
 def same_max_pool(x: Tensor, kernel: int = 3, stride: int = 2) -> Tensor:
-    """Max-pool with SAME padding by -inf.
+    """Max-pool of [B, C, H, W] with SAME padding by -inf.
 
     Padding by `before` with ceil_mode is exact, and unlike an explicit -inf pad it survives static quantisation.
     """
-    top, _ = same_pads(x.shape[2], kernel, stride)
-    left, _ = same_pads(x.shape[3], kernel, stride)
-    return F.max_pool2d(x, kernel, stride, (top, left), ceil_mode=True)
+    pads = _all_pads(x, (kernel, kernel), (stride, stride))
+    before = tuple(low for low, _ in pads)
+    if all(type(low) is int for low in before):
+        return F.max_pool2d(x, kernel, stride, before, ceil_mode=True)
+    # A symbolic size: ONNX has no padding of pools that is known at run time only.
+    return F.max_pool2d(F.pad(x, _pad_argument(pads), value=torch.finfo(torch.float32).min), kernel, stride)
+
+
+def same_max_pool3d(x: Tensor, kernel: tuple[int, int, int], stride: tuple[int, int, int]) -> Tensor:
+    """Max-pool of [B, C, T, H, W] with SAME padding, in the way of `same_max_pool`."""
+    before = tuple(low for low, _ in _all_pads(x, kernel, stride))
+    return F.max_pool3d(x, kernel, stride, before, ceil_mode=True)
 
 
 def mean_pool(x: Tensor) -> Tensor:
     """[B, C, H, W] -> [B, C]."""
     return torch.mean(x, dim=(2, 3))
+
+
+def _all_pads(x: Tensor, kernel: tuple[int, ...], stride: tuple[int, ...]) -> list[tuple[int, int]]:
+    return [same_pads(n, k, s) for n, k, s in zip(x.shape[2:], kernel, stride, strict=True)]
+
+
+def _symmetric(pads: list[tuple[int, int]]) -> bool:
+    return all(type(before) is int and before == after for before, after in pads)
+
+
+def _pad_argument(pads: list[tuple[int, int]]) -> list[int]:
+    """What F.pad takes: the last axis first."""
+    return [n for pair in reversed(pads) for n in pair]

@@ -1,5 +1,7 @@
 """TSM-ResNet: a 2-D ResNet over the frames of a clip, mixing neighbouring frames by shifting channels in time."""
 
+import copy
+
 import torch
 from torch import Tensor, nn
 
@@ -41,6 +43,17 @@ class TSMResNet(nn.Module):
         x = self.trunk(x, lambda p: temporal_shift(p, t))
         return mean_pool(x).reshape(b, t, self.dim).mean(dim=1)
 
-    def forward_image(self, images: Tensor) -> Tensor:
-        """The deflated network (section 3.2 of the paper): no shift. float [B, H, W, 3] -> [B, D]."""
+    def deflated(self) -> "DeflatedTSMResNet":
+        """A copy that takes images (section 3.2 of the paper)."""
+        return DeflatedTSMResNet(self)
+
+
+class DeflatedTSMResNet(nn.Module):
+    """The deflated network: the same trunk without the shift. float [B, H, W, 3] -> [B, D]."""
+
+    def __init__(self, network: TSMResNet):
+        super().__init__()
+        self.trunk = copy.deepcopy(network.trunk)
+
+    def forward(self, images: Tensor) -> Tensor:
         return mean_pool(self.trunk(images.permute(0, 3, 1, 2)))

@@ -2,7 +2,8 @@
 
 from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
-from typing import Any, get_type_hints
+from types import UnionType
+from typing import Any, get_args, get_type_hints
 
 import yaml
 
@@ -100,6 +101,8 @@ def build_config(cls: Any, data: Any, where: str = "") -> Any:
                 raise ConfigError(f"missing key {where}{name}")
             continue
         kind, value = hints[name], data[name]
+        if isinstance(kind, UnionType):
+            kind = _of_family(kind, value, f"{where}{name}")
         if is_dataclass(kind):
             value = build_config(kind, value, f"{where}{name}.")
         elif kind == tuple[int, ...]:
@@ -113,3 +116,12 @@ def build_config(cls: Any, data: Any, where: str = "") -> Any:
         return cls(**values)
     except ValueError as error:
         raise ConfigError(f"{where.rstrip('.') or 'config'}: {error}") from None
+
+
+def _of_family(union: UnionType, data: Any, where: str) -> Any:
+    """Which of several dataclasses a mapping is for: that of its `family`, the first where it says none."""
+    kinds = {kind.family: kind for kind in get_args(union)}
+    family = data.get("family", next(iter(kinds))) if isinstance(data, dict) else next(iter(kinds))
+    if family not in kinds:
+        raise ConfigError(f"{where}.family is {family!r}; it must be one of {', '.join(kinds)}")
+    return kinds[family]

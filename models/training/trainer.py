@@ -12,6 +12,7 @@ import torch
 from rich.console import Console
 from torch import Tensor
 
+from models.networks.embedding_graph import FACGraph
 from models.networks.mmv import MMV
 from models.preprocess.text import Tokenizer
 from models.training.config import TrainConfig
@@ -55,7 +56,8 @@ def train(
         _loop(run, batches, optimiser, held_out, tokenizer, console)
     finally:
         save_checkpoint(run, optimiser)
-    run.network.graph.audio_scale.fill_(measure_audio_scale(network, cache, config))
+    if isinstance(network.graph, FACGraph):
+        network.graph.audio_scale.fill_(measure_audio_scale(network, cache, config))
     save_checkpoint(run, optimiser)
     return run
 
@@ -104,7 +106,9 @@ def measure_audio_scale(network: MMV, cache: ClipCache, config: TrainConfig, cli
     network.eval()
     video, audio, _ = embed_cache(network, cache, config, clips)
     heard = torch.tensor([c.has_audio for c in cache.clips[: len(audio["fine"])]])
-    return float(video["fine"].norm(dim=1).mean() / audio["fine"][heard].norm(dim=1).mean() * network.graph.audio_scale)
+    assert isinstance(network.graph, FACGraph)  # no other graph leads sound through a head made for vision
+    scale = network.graph.audio_scale
+    return float(video["fine"].norm(dim=1).mean() / audio["fine"][heard].norm(dim=1).mean() * scale)
 
 
 @torch.no_grad()
