@@ -12,18 +12,18 @@ from models.training.losses import mil_nce, nce
 TAU = 0.07
 
 
-def explicit_mil_nce(video: Tensor, candidates: Tensor, valid: Tensor) -> float:
+def explicit_mil_nce(video: Tensor, candidates: Tensor, valid: Tensor, tau: float = TAU) -> float:
     """Straight from the formula: positives over both directions' pairs, sample by sample."""
     b, k, _ = candidates.shape
     terms = []
     for i in range(b):
-        positives = [F.cosine_similarity(video[i], candidates[i, c], dim=0) / TAU for c in range(k) if valid[i, c]]
+        positives = [F.cosine_similarity(video[i], candidates[i, c], dim=0) / tau for c in range(k) if valid[i, c]]
         if not positives:
             continue
         pairs = []
         for j in range(b):
-            pairs += [F.cosine_similarity(video[i], candidates[j, c], dim=0) / TAU for c in range(k) if valid[j, c]]
-            pairs += [F.cosine_similarity(video[j], candidates[i, c], dim=0) / TAU for c in range(k) if valid[i, c]]
+            pairs += [F.cosine_similarity(video[i], candidates[j, c], dim=0) / tau for c in range(k) if valid[j, c]]
+            pairs += [F.cosine_similarity(video[j], candidates[i, c], dim=0) / tau for c in range(k) if valid[i, c]]
         terms.append(math.log(sum(math.exp(p) for p in pairs)) - math.log(sum(math.exp(p) for p in positives)))
     return sum(terms) / len(terms) if terms else 0.0
 
