@@ -130,10 +130,11 @@ class _Machine:
         return self._pop()
 
     def _container(self, name: str, argument: object) -> None:
-        if name == "TUPLE":
-            self._stack.append(tuple(self._items()))
-        elif name in ("LIST", "EMPTY_LIST"):
-            self._stack.append(self._items() if name == "LIST" else [])
+        if name in ("TUPLE", "LIST"):
+            items = self._items()  # changes which stack is the current one
+            self._stack.append(tuple(items) if name == "TUPLE" else items)
+        elif name == "EMPTY_LIST":
+            self._stack.append([])
         elif name in ("DICT", "EMPTY_DICT"):
             items = self._items() if name == "DICT" else []
             self._stack.append({})
