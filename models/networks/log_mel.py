@@ -8,11 +8,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-# The audio trunk halves time five times; sounds are looped to a multiple of this many spectrogram frames, so that every
-# stage has an even size and its padding does not depend on the length (which ONNX could not express).
-TIME_MULTIPLE = 32
-
-
 @dataclass(frozen=True)
 class LogMelConfig:
     """Defaults are the published ones: `logmf` in google-deepmind/dmvr."""
@@ -24,13 +19,14 @@ class LogMelConfig:
     low_hz: float = 80.0
     high_hz: float = 7600.0
     offset: float = 0.01  # added before the logarithm
+    # 0: what the last frames lack is silence, as published. Else sounds are repeated up to a multiple of so many hops.
+    loop_hops: int = 0
 
 
 class LogMel(nn.Module):
     """Mono waveform float [B, S] in [-1, 1] -> log-mel [B, time, bins]: log(mel-weighted magnitudes + offset).
 
-    Sounds are looped to a multiple of TIME_MULTIPLE hops, as MMV loops clips shorter than the window. Frame i starts at
-    sample i * hop.
+    Frame i starts at sample i * hop; there are as many as begin within the sound, time = ceil(S / hop).
     """
 
     dft: Tensor
@@ -50,18 +46,24 @@ class LogMel(nn.Module):
 
     def forward(self, waveform: Tensor) -> Tensor:
         c = self.config
-        period = c.hop * TIME_MULTIPLE
+        if c.loop_hops:
+            waveform = _looped(waveform, c.hop * c.loop_hops)
         samples = waveform.shape[1]
-        length = (samples + period - 1) // period * period  # not -(-a // b): ONNX divides towards zero
-        # The divisor as a tensor: the ONNX exporter has no remainder by a symbolic number.
-        index = torch.arange(length, device=waveform.device) % torch.full((1,), samples, device=waveform.device)
-        looped = waveform[:, index]
-        # The last frames reach past the end: continue the loop's silence there, so that there are length / hop of them.
-        padded = F.pad(looped, (0, c.frame - c.hop))
+        frames = (samples + c.hop - 1) // c.hop  # not -(-a // b): ONNX divides towards zero
+        padded = F.pad(waveform, (0, (frames - 1) * c.hop + c.frame - samples))
         spectrum = F.conv1d(padded.unsqueeze(1), self.dft, stride=c.hop)
         real, imaginary = spectrum.chunk(2, dim=1)
         magnitude = torch.sqrt(real * real + imaginary * imaginary + 1e-12)
         return torch.log(magnitude.transpose(1, 2) @ self.mel + c.offset)
+
+
+def _looped(waveform: Tensor, period: int) -> Tensor:
+    """[B, S] repeated up to a multiple of `period` samples."""
+    samples = waveform.shape[1]
+    length = (samples + period - 1) // period * period
+    # The divisor as a tensor: the ONNX exporter has no remainder by a symbolic number.
+    index = torch.arange(length, device=waveform.device) % torch.full((1,), samples, device=waveform.device)
+    return waveform[:, index]
 
 
 def mel_weights(config: LogMelConfig) -> np.ndarray:

@@ -12,10 +12,11 @@ from torch.nn import functional as F
 
 def same_pads(size: int, kernel: int, stride: int) -> tuple[int, int]:
     """(before, after) for one axis. While a network is exported the size may be symbolic, and then so are these."""
-    # (ceil(n/s) - 1) * s + k - n, written so that a symbolic size needs no comparison where k >= s.
-    total = (-size) % stride + kernel - stride if stride > 1 else kernel - 1
-    if kernel < stride:
-        total = max(total, 0)
+    if kernel == 1 or stride == 1:
+        total = kernel - 1
+    else:  # (ceil(n/s) - 1) * s + k - n, written so that a symbolic size needs no comparison where k >= s
+        total = (-size) % stride + kernel - stride
+        total = total if kernel >= stride else max(total, 0)
     return total // 2, total - total // 2
 
 
