@@ -11,6 +11,8 @@ MANIFEST = "bundle.json"
 ENCODERS = {"video": "video.onnx", "image": "image.onnx", "audio": "audio.onnx", "text": "text.onnx"}
 VOCABULARY = "vocab.txt"
 SHIPPED = "freedoom-fac-small"
+# `media.resize_cover`: area averaging, as our own networks are trained; bilinear, as the published weights need it.
+RESIZE_METHODS = ("area", "bilinear")
 
 
 class BundleError(Exception):
@@ -29,6 +31,11 @@ class InputSpec:
     sample_rate: int
     words: int
     audio: str = "waveform"
+    resize: str = "area"  # how pictures come to that size: one of RESIZE_METHODS
+
+    def __post_init__(self) -> None:
+        if self.resize not in RESIZE_METHODS:
+            raise ValueError(f"resize is {self.resize!r}; it must be one of {', '.join(RESIZE_METHODS)}")
 
     @property
     def step_s(self) -> float:
@@ -99,6 +106,8 @@ def load_bundle(path: str | Path) -> Bundle:
         )
     except (KeyError, TypeError) as error:
         raise BundleError(f"{manifest}: missing or unexpected field: {error}") from None
+    except ValueError as error:
+        raise BundleError(f"{manifest}: inputs: {error}") from None
     for name, digest in bundle.files.items():
         if Path(name).name != name:
             raise BundleError(f"{manifest}: {name!r} is not a plain file name")

@@ -14,6 +14,8 @@ import av
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from models.preprocess import published
+
 # Self-contained containers only: no playlists, no concatenation scripts, nothing that opens other files or the network.
 FORMATS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,mpegtsraw,flv,ogg,wav,w64,mp3,flac,aac,asf,gif,aiff,amr,caf,"
@@ -121,13 +123,16 @@ def probe(path: str | Path, *, max_duration_s: float | None = None, max_pixels: 
     return _first_frame(path, info)
 
 
-def read_frames(path: str | Path, step_s: float, height: int, width: int, threads: int = 1) -> Iterator[np.ndarray]:
+def read_frames(
+    path: str | Path, step_s: float, height: int, width: int, threads: int = 1, method: str = "area"
+) -> Iterator[np.ndarray]:
     """Frames at times 0, step_s, 2 step_s, ...: for each time the picture on show then, as uint8 [height, width, 3].
 
     Memory stays that of one decoded frame, whatever the film's length. Stops at the end, or where decoding breaks.
+    `method` is that of `resize_cover`.
     """
     for frame in frames_on_grid(path, step_s, threads):
-        yield resize_cover(frame, height, width)
+        yield resize_cover(frame, height, width, method)
 
 
 def frames_on_grid(path: str | Path, step_s: float, threads: int = 1) -> Iterator[av.VideoFrame]:
@@ -181,7 +186,9 @@ def read_audio(path: str | Path, rate: int, *, chunk: int | None = None) -> Iter
         yield np.concatenate(buffer)
 
 
-def read_image(source: str | Path | bytes, height: int, width: int, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+def read_image(
+    source: str | Path | bytes, height: int, width: int, max_pixels: int = MAX_PIXELS, method: str = "area"
+) -> np.ndarray:
     """A still image as uint8 [height, width, 3]: upright, on white where it is transparent, resized as frames are.
 
     Raises MediaError: empty_file, not_an_image, media_too_large.
@@ -207,15 +214,22 @@ def read_image(source: str | Path | bytes, height: int, width: int, max_pixels: 
         ) from None
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise MediaError("not_an_image", f"The picture is damaged and cannot be read ({error}).") from None
-    return resize_cover(av.VideoFrame.from_ndarray(np.ascontiguousarray(rgb), format="rgb24"), height, width)
+    return resize_cover(av.VideoFrame.from_ndarray(np.ascontiguousarray(rgb), format="rgb24"), height, width, method)
 
 
-def resize_cover(frame: av.VideoFrame, height: int, width: int) -> np.ndarray:
-    """Scale a frame (area averaging) until it covers height x width, cut the centre: uint8 [height, width, 3].
+def resize_cover(frame: av.VideoFrame, height: int, width: int, method: str = "area") -> np.ndarray:
+    """Scale a frame until it covers height x width, cut the centre: uint8 [height, width, 3].
 
-    The container's rotation is honoured, so a phone's clip and its still look the same.
+    The container's rotation is honoured, so a phone's clip and its still look the same. `method`: "area" averages, as
+    the networks trained here see pictures; "bilinear" is what the published weights are for (`published.py`). Raises
+    ValueError for another.
     """
     turns = quarter_turns(frame)
+    if method == "bilinear":
+        upright = np.rot90(frame.to_ndarray(format="rgb24"), turns)
+        return published.resize_and_crop(upright, height, width)
+    if method != "area":
+        raise ValueError(f"resize method {method!r} is not known; known are area and bilinear")
     target_h, target_w = (width, height) if turns % 2 else (height, width)
     scale = max(target_h / frame.height, target_w / frame.width)
     h, w = max(target_h, round(frame.height * scale)), max(target_w, round(frame.width * scale))

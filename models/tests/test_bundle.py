@@ -1,7 +1,9 @@
 """Bundles: exported once, then checked, damaged, restored and run."""
 
+import hashlib
 import json
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -110,6 +112,7 @@ def test_audio_scale_reaches_the_coarse_space_of_the_exported_encoder(bundle: Bu
         restored.network.graph.audio_scale.fill_(1.0)
         unscaled = module(wave)[1]
     ours = Encoders(bundle).audio(wave.numpy()).coarse
+    assert ours is not None
     assert np.allclose(ours, scaled.numpy(), atol=1e-4)
     assert not np.allclose(ours, unscaled.numpy(), atol=1e-2)
 
@@ -143,6 +146,7 @@ def test_a_missing_file_is_named(copy: Path) -> None:
         ({"schema": 99}, "schema 99"),
         ({"inputs": {"frames": 3}}, "missing or unexpected"),
         ({"files": {"../video.onnx": "00"}}, "plain file name"),
+        ({"inputs": {**asdict(tiny.INPUTS), "resize": "cubic"}}, "resize is 'cubic'; it must be one of area, bilinear"),
     ],
 )
 def test_manifests_that_are_not_known_are_refused(copy: Path, change: dict, message: str) -> None:
@@ -150,6 +154,16 @@ def test_manifests_that_are_not_known_are_refused(copy: Path, change: dict, mess
     (copy / "bundle.json").write_text(json.dumps({**manifest, **change}))
     with pytest.raises(BundleError, match=message):
         load_bundle(copy)
+
+
+def test_a_bundle_of_before_the_resize_method_keeps_its_fingerprint(copy: Path) -> None:
+    manifest = json.loads((copy / "bundle.json").read_text())
+    del manifest["inputs"]["resize"]
+    (copy / "bundle.json").write_text(json.dumps(manifest))
+    bundle = load_bundle(copy)
+    assert bundle.inputs.resize == "area"
+    told = json.dumps({key: manifest[key] for key in ("dims", "files", "inputs")}, sort_keys=True)
+    assert bundle.fingerprint == hashlib.sha256(told.encode()).hexdigest()
 
 
 def test_a_folder_that_is_no_bundle_is_refused(tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from models.preprocess.media import MediaError, probe, read_audio, read_frames, read_image
+from models.preprocess.media import MediaError, frames_on_grid, probe, read_audio, read_frames, read_image
+from models.preprocess.published import centre_crop, resize_smaller_side
 from models.tests import media_samples
 
 
@@ -207,6 +208,31 @@ def test_a_phones_film_is_upright(tmp_path: Path, aspect: int) -> None:
     assert frame.shape == (64 * aspect, 48, 3)
     assert frame[: 14 * aspect].mean() > 230
     assert frame[18 * aspect :].mean() < 25
+
+
+@pytest.mark.parametrize("aspect", [1, 2])
+def test_a_phones_film_is_upright_as_published_too(tmp_path: Path, aspect: int) -> None:
+    path = media_samples.phone_film(tmp_path / "phone.mp4", aspect=Fraction(aspect))
+    frame = next(read_frames(path, 0.4, 64 * aspect, 48, method="bilinear"))
+    assert frame.shape == (64 * aspect, 48, 3)
+    assert frame[: 14 * aspect].mean() > 230
+    assert frame[18 * aspect :].mean() < 25
+
+
+def test_films_and_stills_are_resized_as_published_when_asked(tmp_path: Path) -> None:
+    path = media_samples.film(tmp_path / "film.mp4", 5, 2.0)
+    given = list(read_frames(path, 0.1, 50, 50, method="bilinear"))
+    whole = [frame.to_ndarray(format="rgb24") for frame in frames_on_grid(path, 0.1)]
+    assert len(given) == 20
+    for frame, full in zip(given, whole, strict=True):
+        assert np.array_equal(frame, centre_crop(resize_smaller_side(full, 50), 50))
+    picture = media_samples.picture(5, 0.0)
+    Image.fromarray(picture).save(tmp_path / "still.png")
+    still = read_image(tmp_path / "still.png", 50, 50, method="bilinear")
+    assert np.array_equal(still, centre_crop(resize_smaller_side(picture, 50), 50))
+    assert not np.array_equal(still, read_image(tmp_path / "still.png", 50, 50))
+    with pytest.raises(ValueError, match="'cubic'"):
+        read_image(tmp_path / "still.png", 50, 50, method="cubic")
 
 
 def test_an_oblong_films_size_is_the_one_shown(tmp_path: Path) -> None:

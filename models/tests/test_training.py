@@ -12,6 +12,7 @@ import torch
 from rich.console import Console
 
 from models.bundle import rewrite_metrics
+from models.preprocess.media import read_frames
 from models.runtime import Encoders
 from models.tests import tiny
 from models.training import trainer
@@ -123,6 +124,17 @@ def test_the_cache_resumes_and_does_not_decode_again(data: Path, cache: ClipCach
     frames[0] = kept
 
 
+def test_a_cache_of_frames_resized_otherwise_is_another_one(data: Path, cache: ClipCache, tmp_path: Path) -> None:
+    (tmp_path / "clips").symlink_to(data / "clips")
+    write_manifest(tmp_path / "manifest.jsonl", cache.clips[:1])
+    caches = [open_cache(tmp_path, replace(tiny.INPUTS, resize=method), 0.125) for method in ("area", "bilinear")]
+    assert len(list(tmp_path.glob("cache-*"))) == 2
+    for found, method in zip(caches, ("area", "bilinear"), strict=True):
+        frames = read_frames(data / cache.clips[0].file, tiny.INPUTS.step_s / PER_STEP, 36, 45, method=method)
+        assert np.array_equal(found.frames[0, 0], next(frames))
+    assert not np.array_equal(caches[0].frames, caches[1].frames)
+
+
 def test_a_batch_depends_on_its_step_alone(cache: ClipCache) -> None:
     a, b = batches(cache)(5), batches(cache)(5)
     assert torch.equal(a.frames, b.frames)
@@ -197,6 +209,17 @@ def test_a_folder_with_a_run_is_not_overwritten_or_mixed(data: Path, tmp_path: P
     with pytest.raises(TrainingError, match="another configuration"):
         train(tiny.config(steps=2), data, tmp_path, validation=None, resume=True, console=QUIET)
     assert (tmp_path / CHECKPOINT).read_bytes() == before
+
+
+@pytest.mark.usefixtures("words")
+def test_a_run_of_before_a_setting_existed_goes_on(data: Path, tmp_path: Path) -> None:
+    """A version before this one recorded no `inputs.resize`."""
+    train(tiny.config(steps=1), data, tmp_path, validation=None, resume=False, console=QUIET)
+    state = torch.load(tmp_path / CHECKPOINT, weights_only=True)
+    recorded = json.loads(state["config"])
+    del recorded["inputs"]["resize"]
+    torch.save({**state, "config": json.dumps(recorded)}, tmp_path / CHECKPOINT)
+    assert train(tiny.config(steps=1), data, tmp_path, validation=None, resume=True, console=QUIET).step == 1
 
 
 @pytest.mark.usefixtures("words")

@@ -11,7 +11,7 @@ import torch
 import yaml
 
 from models.networks.mmv import MMV
-from models.training.config import TrainConfig, config_dict, load_config
+from models.training.config import TrainConfig, build_config, config_dict, load_config
 from models.training.data.cache import fingerprint_of
 from models.training.data.manifest import Clip
 from models.training.data.word_vectors import WordTable
@@ -65,7 +65,8 @@ def save_checkpoint(run: Run, optimiser: torch.optim.Adam) -> None:
 def restore_checkpoint(path: Path, network: MMV, optimiser: torch.optim.Adam, config: TrainConfig, data: str) -> int:
     """Load weights and optimiser; the step to go on from. Raises TrainingError for another configuration or data."""
     state = torch.load(path, weights_only=True)
-    if state["config"] != json.dumps(config_dict(config), sort_keys=True):
+    # Read as a configuration, not compared as text: one of before a setting existed has its default.
+    if build_config(TrainConfig, json.loads(state["config"])) != config:
         raise TrainingError(f"{path} was made with another configuration; choose another --out")
     if state["data"] != data:
         raise TrainingError(f"{path} was made with other data; choose another --out")

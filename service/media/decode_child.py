@@ -86,7 +86,7 @@ def probe(path: str, max_duration_s: float, max_pixels: int) -> Iterator[Message
 def query_image(path: str, inputs: dict[str, Any], max_duration_s: float, max_pixels: int) -> Iterator[Message]:
     """One message with a still, uint8 [H, W, 3]."""
     spec = InputSpec(**inputs)
-    yield {}, [media.read_image(path, spec.frame_height, spec.frame_width, max_pixels)]
+    yield {}, [media.read_image(path, spec.frame_height, spec.frame_width, max_pixels, spec.resize)]
 
 
 def query_audio(path: str, inputs: dict[str, Any], max_duration_s: float, max_pixels: int) -> Iterator[Message]:
@@ -111,9 +111,8 @@ def query_video(
         raise MediaError("no_picture", "The file has no moving picture. Search by sound instead.")
     if info.is_image:
         raise MediaError("no_picture", "The file is a still image, not a clip. Search by image instead.")
-    grid = np.stack(
-        list(media.read_frames(path, spec.step_s, spec.frame_height, spec.frame_width, threads=2)) or [_none()]
-    )
+    frames = media.read_frames(path, spec.step_s, spec.frame_height, spec.frame_width, 2, spec.resize)
+    grid = np.stack(list(frames) or [_none()])
     starts = window_starts(len(grid) * spec.step_s, spec.window_s, spec.hop_s, spec.step_s)
     firsts = [round(starts[i] / spec.step_s) for i in spread(len(starts), most_windows)]
     windows = np.stack([fit_frames(grid[first : first + spec.frames], spec.frames) for first in firsts])
@@ -235,7 +234,7 @@ class _Picture:
             return False
         index = self._first + len(self._frames)
         if self._last is None or self._last[0] is not frame:
-            small = media.resize_cover(frame, self._spec.frame_height, self._spec.frame_width)
+            small = media.resize_cover(frame, self._spec.frame_height, self._spec.frame_width, self._spec.resize)
             self._last = (frame, small)
         self._frames.append(self._last[1])
         if index in self._middles or self._last_jpeg is None:

@@ -17,6 +17,7 @@ from PIL import Image
 from models.bundle import InputSpec
 from models.preprocess import media
 from models.preprocess.media import MediaError, MediaInfo
+from models.preprocess.published import centre_crop, resize_smaller_side
 from models.tests import media_samples
 from service.media import confined
 from service.media.confined import DecodedWindow, MediaLimits
@@ -45,6 +46,38 @@ def test_a_film_comes_in_overlapping_windows_with_every_grid_frame_new_once(samp
     assert all(frames is not None for frames in new)
     assert (np.concatenate([frames for frames in new if frames is not None]) == grid).all()
     assert [round(w.new_time_s / SPEC.step_s) for w in windows] == [0, 8, 12, 16]
+
+
+def test_a_bundle_of_published_weights_gets_pictures_as_published(samples: Path) -> None:
+    """32 frames of 50x50: films, clips and stills are what the published functions give; short ones go round."""
+    spec = dataclasses.replace(SPEC, frames=32, frame_height=50, frame_width=50, resize="bilinear")
+
+    def fitted(frame: np.ndarray) -> np.ndarray:
+        return centre_crop(resize_smaller_side(frame, 50), 50)
+
+    def grid_of(path: Path) -> np.ndarray:
+        frames = media.frames_on_grid(path, spec.step_s)
+        return np.stack([fitted(frame.to_ndarray(format="rgb24")) for frame in frames])
+
+    long, short = grid_of(samples / "film.mp4"), grid_of(samples / "short.mp4")
+    assert (len(long), len(short)) == (80, 10)
+    windows = list(confined.decode_windows(samples / "film.mp4", spec, confined.probe(samples / "film.mp4", LIMITS)))
+    clip = confined.decode_query_video(samples / "film.mp4", spec, LIMITS)
+    assert clip.windows.shape == (4, 32, 50, 50, 3)
+    for n, (window, asked) in enumerate(zip(windows, clip.windows, strict=True)):
+        assert window.frames is not None
+        assert np.array_equal(window.frames, long[16 * n : 16 * n + 32])
+        assert np.array_equal(window.frames, asked)
+        assert window.thumbnail is not None
+    round_and_round = short[np.arange(32) % 10]
+    (window,) = confined.decode_windows(samples / "short.mp4", spec, confined.probe(samples / "short.mp4", LIMITS))
+    assert window.frames is not None
+    assert np.array_equal(window.frames, round_and_round)
+    assert np.array_equal(
+        confined.decode_query_video(samples / "short.mp4", spec, LIMITS).windows, round_and_round[None]
+    )
+    still = np.asarray(Image.open(samples / "still.png").convert("RGB"))
+    assert np.array_equal(confined.decode_query_image(samples / "still.png", spec, LIMITS), fitted(still))
 
 
 def test_sound_comes_with_each_window_and_at_every_step_to_the_next(samples: Path) -> None:

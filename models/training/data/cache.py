@@ -50,6 +50,8 @@ def open_cache(
     frames_shape = (len(clips), per_clip, height, width, 3)
     sound_shape = (len(clips), samples)
     layout = {"frames": frames_shape, "sound": sound_shape, "data": fingerprint}
+    if inputs.resize != "area":  # not said of area: caches that were made before there was another keep their names
+        layout["resize"] = inputs.resize
     key = hashlib.sha256(json.dumps(layout).encode()).hexdigest()[:12]
     folder = data / f"cache-{key}"
     folder.mkdir(exist_ok=True)
@@ -66,7 +68,7 @@ def open_cache(
         maps[name] = np.lib.format.open_memmap(file, "r+")
     todo = np.flatnonzero(maps["done"] == 0)
     jobs = [(int(i), str(data / clips[i].file), clips[i].has_audio) for i in todo]
-    job = _Decode(folder, inputs.step_s / PER_STEP, height, width, inputs.sample_rate, per_clip, samples)
+    job = _Decode(folder, inputs.step_s / PER_STEP, height, width, inputs.sample_rate, per_clip, samples, inputs.resize)
     if jobs:
         with multiprocessing.get_context("spawn").Pool(processes) as pool:
             for n, _ in enumerate(pool.imap_unordered(job, jobs, chunksize=8), 1):
@@ -96,10 +98,11 @@ class _Decode:
     rate: int
     frames: int
     samples: int
+    resize: str
 
     def __call__(self, job: tuple[int, str, bool]) -> int:
         i, path, has_audio = job
-        frames = list(read_frames(path, self.step_s, self.height, self.width))
+        frames = list(read_frames(path, self.step_s, self.height, self.width, method=self.resize))
         if not frames:
             raise ValueError(f"{path} has no frame that can be decoded")
         rows = np.lib.format.open_memmap(self.folder / "frames.npy", "r+")

@@ -46,19 +46,24 @@ def embed_clips(encoders: Encoders, data: Path, progress: Callable[[int, int], N
     for i, clip in enumerate(clips):
         start = max(0.0, (clip.duration_s - spec.window_s) / 2)
         # A grid that starts at the window: read at a fine step, then take every frame of the window.
-        frames = np.stack(list(read_frames(data / clip.file, spec.step_s / 4, spec.frame_height, spec.frame_width)))
+        fine = read_frames(data / clip.file, spec.step_s / 4, spec.frame_height, spec.frame_width, method=spec.resize)
+        frames = np.stack(list(fine))
         first = round(start / spec.step_s * 4)
         window = fit_frames(frames[first::4], spec.frames)
         video = encoders.video(window[None])
         # The still lies between two of the window's frames, so it is a picture the video encoder has not seen.
         still = frames[min(first + 4 * (spec.frames // 2) + 2, len(frames) - 1)]
-        out["video_fine"][i], out["video_coarse"][i] = video.fine[0], video.coarse[0]
+        out["video_fine"][i] = video.fine[0]
+        if video.coarse is not None:
+            out["video_coarse"][i] = video.coarse[0]
         out["image_fine"][i] = encoders.image(still[None]).fine[0]
         if clip.has_audio:
             sound = np.concatenate(list(read_audio(data / clip.file, spec.sample_rate)))
             begin = round(start * spec.sample_rate)
             heard = encoders.audio(sound[None, begin : begin + round(spec.window_s * spec.sample_rate)])
-            out["sound_fine"][i], out["sound_coarse"][i] = heard.fine[0], heard.coarse[0]
+            out["sound_fine"][i] = heard.fine[0]
+            if heard.coarse is not None:  # else it stays zeros, which find nothing
+                out["sound_coarse"][i] = heard.coarse[0]
         if progress:
             progress(i + 1, len(clips))
     return EmbeddedClips(clips, **out)
