@@ -13,12 +13,13 @@ from models.preprocess.text import Tokenizer
 class Embedding(NamedTuple):
     """float32 rows, L2-normalised but for the representation.
 
-    instance, of stills and sounds, tells the very same one from similar ones; windows have none.
+    coarse is missing for sound in a disjoint graph, where nothing joins sound and words. instance, of stills and
+    sounds, tells the very same one from similar ones; windows have none, nor have bundles that were not trained for it.
     """
 
     fine: np.ndarray  # [B, F]
-    coarse: np.ndarray  # [B, C]
     representation: np.ndarray  # [B, R], before the heads, for linear probes
+    coarse: np.ndarray | None = None  # [B, C]
     instance: np.ndarray | None = None  # [B, I]
 
 
@@ -60,6 +61,13 @@ class Encoders:
         for text in texts:
             self._tokenizer.require_known(text)
         return session.run(["coarse"], {session.get_inputs()[0].name: self._tokenizer(texts)})[0]
+
+    def spaces(self) -> dict[str, tuple[str, ...]]:
+        """For each modality that the bundle has, the outputs of its encoder: fine, coarse and so on. Loads them all."""
+        return {
+            modality: tuple(output.name for output in self._session(modality).get_outputs())
+            for modality in self.bundle.modalities
+        }
 
     def warm(self) -> None:
         """Load every encoder now rather than at the first query."""

@@ -41,7 +41,9 @@ class _Building:
 
     def add(self, channel: str, spaces: tuple[str, ...], embedding: Embedding, row: int) -> None:
         for space in spaces:
-            self.add_vector(channel, space, getattr(embedding, space)[row].astype(np.float16))
+            rows = getattr(embedding, space)
+            if rows is not None:  # a disjoint graph has no coarse space for sound
+                self.add_vector(channel, space, rows[row].astype(np.float16))
 
     def add_vector(self, channel: str, space: str, vector: np.ndarray) -> None:
         self.vectors.setdefault((channel, space), []).append(vector)

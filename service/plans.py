@@ -3,6 +3,7 @@
 The numbers are measured, not derived: `docs/benchmarks/` says how, and what they give.
 """
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -46,6 +47,9 @@ SIDE_WEIGHTS: dict[Kind, dict[Side, float]] = {
     "video": {"visual": 1.0, "sound": 0.7},
 }
 
+# Which encoder embeds what a channel of the library holds.
+ENCODERS = {"visual": "video", "frame": "image", "sound": "audio"}
+
 SPACES: dict[Space, tuple[str, ...]] = {
     "auto": ("instance", "fine", "coarse"),
     "fine": ("instance", "fine"),
@@ -69,12 +73,27 @@ CONFIDENCE: dict[Kind, Curve] = {
 }
 
 
-def plan_for(kind: Kind, match: Match, space: Space) -> Plan:
-    """The weights of a query, each side's summing to its share; empty when the query does not live in that space."""
+def plan_for(kind: Kind, match: Match, space: Space, model: Mapping[str, Collection[str]] | None = None) -> Plan:
+    """The weights of a query, each side's summing to its share; empty when there is nothing to compare it by.
+
+    model: the spaces of each encoder of the model in use (`Encoders.spaces`); None is one that has them all. What it
+    cannot compare is left out, and the rest of that side takes its weight.
+    """
     sides: dict[Side, float] = SIDE_WEIGHTS[kind] if match == "both" else {match: 1.0}
     plan: Plan = {}
     for side, share in sides.items():
-        chosen = {key: weight for key, weight in QUERY_PLANS[kind][side].items() if key.space in SPACES[space]}
+        chosen = {
+            key: weight
+            for key, weight in QUERY_PLANS[kind][side].items()
+            if key.space in SPACES[space] and (model is None or _comparable(kind, key, model))
+        }
         total = sum(chosen.values())
         plan |= {key: share * weight / total for key, weight in chosen.items() if share * weight > 0}
     return plan
+
+
+def _comparable(kind: Kind, key: SpaceKey, model: Mapping[str, Collection[str]]) -> bool:
+    """Whether the model embeds both a query of this kind and what the channel holds in that space."""
+    held = ENCODERS[key.channel]
+    asking = held if kind == "video" else kind  # of a clip: its windows, their pictures and its sound
+    return key.space in model.get(held, ()) and key.space in model.get(asking, ())

@@ -73,8 +73,9 @@ def text_unavailable() -> Refused:
     """The answer to words when the bundle has no text encoder."""
     return Refused(
         "text_unavailable",
-        "The model in use has no text encoder, so words cannot be searched for. "
-        "Search by a sound, an image or a clip, or start the service with another --bundle.",
+        "The model in use has no text encoder, so words cannot be searched for: search by a sound, an image or a clip. "
+        "To get words, import the checkpoint again with its word list (mmv-search bundle import ... --vocab FILE), "
+        "or use another bundle.",
     )
 
 

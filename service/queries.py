@@ -63,4 +63,5 @@ def _in(channel: str, embedding: Embedding) -> Vectors:
 
 def _across(embedding: Embedding, *channels: str) -> Vectors:
     """Compared with another kind, in the spaces that they share."""
-    return {SpaceKey(channel, space): getattr(embedding, space) for channel in channels for space in ("fine", "coarse")}
+    given = {space: getattr(embedding, space) for space in ("fine", "coarse")}
+    return {SpaceKey(channel, space): rows for channel in channels for space, rows in given.items() if rows is not None}

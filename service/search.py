@@ -16,7 +16,7 @@ from service.catalogue import Catalogue, Video
 from service.catalogue.lookups import VideoFilter, matching_videos
 from service.library_view import LibraryView, View
 from service.plans import CONFIDENCE, Kind, Match, Plan, Space, plan_for
-from service.problems import Refused, not_found
+from service.problems import Refused, not_found, text_unavailable
 from service.queries import Vectors, text_vectors
 from service.ranking import Ranking, pick_moments, rank, score
 from service.result_cache import ResultCache
@@ -92,11 +92,12 @@ class Searcher:
         self.catalogue, self.library, self.encoders, self.cache = catalogue, library, encoders, cache
         # Answers of other libraries and other models may be in the same Redis.
         self._cache_key = f"{catalogue.library_id()}:{encoders.bundle.fingerprint}"
+        self._spaces = encoders.spaces()
 
     def text(self, words: str, options: Options) -> Page:
         """By words. Raises Refused and UnknownWords."""
         started = time.perf_counter()
-        plan = _plan("text", options)
+        plan = self._plan("text", options)
         view = self.library.current()
         # Filters look at titles and tags that change without a new revision.
         cacheable = self.cache is not None and options.videos.passes_all
@@ -120,7 +121,7 @@ class Searcher:
     def example(self, query: Example, options: Options) -> Page:
         """By a file that is embedded already. Raises Refused."""
         started = time.perf_counter()
-        plan = _plan(query.kind, options)
+        plan = self._plan(query.kind, options)
         view = self.library.current()
         found, next_cursor = self._page(view, query.kind, query.identity, plan, query.vectors, options)
         return Page(self._describe(view, found), next_cursor, view.generation, 0.0, _since(started))
@@ -128,7 +129,7 @@ class Searcher:
     def timeline(self, video_id: str, words: str, options: Options) -> tuple[Video, list[Moment], float, float]:
         """Every segment of one video for words, in order of time; then milliseconds of embedding and of the rest."""
         started = time.perf_counter()
-        plan = _plan("text", options)
+        plan = self._plan("text", options)
         video = self.catalogue.video(video_id)
         if video is None:
             raise not_found("video", video_id)
@@ -145,6 +146,22 @@ class Searcher:
         ]
         moments.sort(key=lambda moment: (moment.start_s, moment.found.segment_id))
         return video, moments, embed_ms, _since(started) - embed_ms
+
+    def _plan(self, kind: Kind, options: Options) -> Plan:
+        """Raises Refused when there is nothing to compare the query by."""
+        if kind == "text" and "text" not in self._spaces:
+            raise text_unavailable()
+        plan = plan_for(kind, options.match, options.space, self._spaces)
+        if plan:
+            return plan
+        if not plan_for(kind, options.match, options.space):
+            raise Refused("invalid_request", "Words live in the coarse space only; leave out space=fine.")
+        query = "words" if kind == "text" else f"a query by {kind}"
+        raise Refused(
+            "invalid_request",
+            f"The model in use cannot compare {query} with match={options.match} and space={options.space}; "
+            "leave out one or both.",
+        )
 
     def _page(
         self, view: View, kind: Kind, query: str, plan: Plan, vectors: Vectors, options: Options
@@ -196,13 +213,6 @@ class Searcher:
             for f, name, row in zip(found, names, rows, strict=True)
             if name in videos  # else deleted this very moment
         ]
-
-
-def _plan(kind: Kind, options: Options) -> Plan:
-    plan = plan_for(kind, options.match, options.space)
-    if not plan:
-        raise Refused("invalid_request", "Words live in the coarse space only; leave out space=fine.")
-    return plan
 
 
 def _found(ranking: Ranking, place: int, kind: Kind) -> Found:
