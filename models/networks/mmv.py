@@ -69,6 +69,25 @@ class MMV(nn.Module):
         return self.graph.text(self.text(ids))
 
 
+def unfilled_network(config: MMVConfig, word_table: tuple[int, int]) -> MMV:
+    """The network with shapes but no numbers, for `fill_network`: nothing is allocated or initialised."""
+    with torch.device("meta"):
+        return MMV(config, torch.zeros(word_table))
+
+
+def fill_network(network: MMV, tensors: dict[str, Tensor]) -> MMV:
+    """Give an unfilled network its weights (the tensors themselves, not copies) and put it into eval mode.
+
+    Raises RuntimeError for a missing, unknown or mis-shaped tensor; counters of batches need not be there.
+    """
+    counters = {n: torch.zeros((), dtype=b.dtype) for n, b in network.named_buffers() if n.endswith("_tracked")}
+    network.log_mel = LogMel(network.config.log_mel)
+    network.load_state_dict(counters | tensors, assign=True)
+    for name, parameter in network.named_parameters():
+        parameter.requires_grad_(not name.startswith("text.embed."))
+    return network.eval()
+
+
 def _initialise(module: nn.Module) -> None:
     """He initialisation by fan-in, truncated at two sigma as Haiku's default is; biases zero."""
     if isinstance(module, nn.Conv2d | nn.Conv3d | nn.Linear):

@@ -10,8 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from models.networks.embedding_graph import FACGraph
-from models.networks.log_mel import LogMel
-from models.networks.mmv import MMV, MMVConfig
+from models.networks.mmv import MMV, MMVConfig, fill_network, unfilled_network
 from models.networks.preact_resnet import Block, ResNetV2
 from models.networks.s3d import S3D, Mixed, S3DConfig, Unit
 from models.networks.tsm_resnet import TSMResNet
@@ -54,8 +53,7 @@ def load_checkpoint(path: str | Path, arch: str) -> MMV:
         raise CheckpointError(f"there is no published architecture {arch!r}; known are {', '.join(ARCHS)}")
     checkpoint = read_checkpoint(path)
     config = _as_stored(ARCHS[arch].network, checkpoint["params"])
-    with torch.device("meta"):  # shapes only: the weights come from the file, not from an initialisation
-        network = MMV(config, torch.zeros(_word_table_shape(checkpoint["params"])))
+    network = unfilled_network(config, _word_table_shape(checkpoint["params"]))
     tensors, problems = {}, []
     sources = dict(expected_parameters(network))
     for name, source in sources.items():
@@ -70,14 +68,8 @@ def load_checkpoint(path: str | Path, arch: str) -> MMV:
     if problems:
         more = f" (and {len(problems) - 12} more)" if len(problems) > 12 else ""
         raise CheckpointError(f"{path} is not a checkpoint of {arch}: {'; '.join(problems[:12])}{more}")
-    for name, buffer in network.named_buffers():
-        if name.endswith("num_batches_tracked"):
-            tensors[name] = torch.zeros((), dtype=buffer.dtype)
     tensors["graph.audio_scale"] = torch.ones(())
-    network.log_mel = LogMel(config.log_mel)
-    network.load_state_dict(tensors, assign=True)
-    network.text.embed.weight.requires_grad_(False)
-    return network.eval()
+    return fill_network(network, tensors)
 
 
 def expected_parameters(network: MMV) -> Iterator[tuple[str, Source]]:

@@ -118,9 +118,10 @@ def verify(path: Annotated[Path, typer.Argument(help="The bundle's folder.")]) -
         differences = list(compare(bundle))
         for modality in bundle.modalities:
             mine = [d for d in differences if d.modality == modality]
-            worst = max(mine, key=lambda d: d.max_abs)
+            worst = max(mine, key=lambda d: d.relative)
             console.print(
-                f"{modality}: {len(mine)} comparisons with PyTorch, largest difference {worst.max_abs:.1e} "
+                f"{modality}: {len(mine)} comparisons with PyTorch, largest relative difference "
+                f"{worst.relative:.1e} "
                 f"({worst.output}, batch {worst.batch}, length {worst.length})"
             )
         bad = [d for d in differences if not d.ok]

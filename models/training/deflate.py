@@ -4,17 +4,20 @@ The instance heads of stills and sounds are fitted in the same step, on the same
 """
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from rich.console import Console
+from rich.progress import Progress
 from torch import Tensor
 from torch.nn import functional as F
 
 from models.networks.deflation import DeflatedMMV, static_clip
+from models.networks.mmv import MMV
 from models.preprocess.text import Tokenizer
-from models.training.config import TrainConfig
+from models.training.config import DeflateConfig, TrainConfig
 from models.training.data.batches import Batches, centre_crop
 from models.training.data.cache import ClipCache
 from models.training.progress import progress_bar
@@ -33,46 +36,70 @@ class Agreement:
 
 
 def deflate(run: Run, cache: ClipCache, batches: Batches, console: Console) -> tuple[DeflatedMMV, Agreement]:
-    """Train gamma and beta so that an image gives what the video network gives for its static clip (L1 distance)."""
+    """Deflate a run's network on frames of its training clips; fit the instance heads; save both beside the run."""
     config = run.config
     torch.set_num_threads(config.optim.threads)
     run.network.eval()
     deflated = DeflatedMMV(run.network)
     probe = _frames(cache, config, np.random.default_rng([config.seed, 1]), 256)
-    naive = agreement(run, deflated, probe)
-    optimiser = torch.optim.Adam(deflated.trainable(), lr=config.deflate.learning_rate)
+    wanted = static_outputs(run.network, probe, config.inputs.frames)["fine"]
+    naive = mean_cosine(deflated, probe, wanted)
+
+    def pairs(step: int) -> tuple[Tensor, dict[str, Tensor]]:
+        images = _augmented(batches, step, config)
+        return images, static_outputs(run.network, images, config.inputs.frames)
+
     with progress_bar(console) as bar:
-        task = bar.add_task("deflating", total=config.deflate.steps)
-        for step in range(config.deflate.steps):
-            images = _augmented(batches, step, config)
-            with torch.no_grad():
-                wanted = run.network.encode_video(static_clip(images, config.inputs.frames))
-            got = deflated(images)
-            # Each space weighs the same, whatever its scale.
-            loss = torch.stack([F.l1_loss(got[s], wanted[s]) / wanted[s].abs().mean() for s in SPACES]).mean()
-            for group in optimiser.param_groups:
-                group["lr"] = config.deflate.learning_rate * 0.5 * (1 + np.cos(np.pi * step / config.deflate.steps))
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
-            bar.update(task, completed=step + 1, description=f"deflating, L1 {loss.item():.3f}")
-    found = Agreement(naive, agreement(run, deflated, probe))
+        fit_deflated(deflated, pairs, config.deflate, bar)
+    found = Agreement(naive, mean_cosine(deflated, probe, wanted))
     fit_instances(run, deflated, cache)
     save_deflated(run, deflated, found)
     return deflated, found
 
 
+def fit_deflated(
+    deflated: DeflatedMMV,
+    pairs: Callable[[int], tuple[Tensor, dict[str, Tensor]]],
+    config: DeflateConfig,
+    bar: Progress,
+) -> None:
+    """Train gamma and beta so that an image gives what the video network gives for its static clip (L1 distance).
+
+    `pairs` gives, for a step, images float [B, H, W, 3] and the video network's outputs of their static clips.
+    """
+    optimiser = torch.optim.Adam(deflated.trainable(), lr=config.learning_rate)
+    task = bar.add_task("deflating", total=config.steps)
+    for step in range(config.steps):
+        images, wanted = pairs(step)
+        got = deflated(images)
+        # Each space weighs the same, whatever its scale.
+        loss = torch.stack([F.l1_loss(got[s], wanted[s]) / wanted[s].abs().mean() for s in SPACES]).mean()
+        for group in optimiser.param_groups:
+            group["lr"] = config.learning_rate * 0.5 * (1 + np.cos(np.pi * step / config.steps))
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        bar.update(task, completed=step + 1, description=f"deflating, L1 {loss.item():.3f}")
+
+
 @torch.no_grad()
-def agreement(run: Run, deflated: DeflatedMMV, images: Tensor) -> float:
-    """Mean cosine between the deflated image embedding and the static clip's, in the fine space."""
-    static = run.network.encode_video(static_clip(images, run.config.inputs.frames))["fine"]
-    return float(F.cosine_similarity(deflated(images)["fine"], static).mean())
+def static_outputs(network: MMV, images: Tensor, frames: int) -> dict[str, Tensor]:
+    """What the video network gives for the static clips of images float [B, H, W, 3]."""
+    return network.encode_video(static_clip(images, frames))
+
+
+@torch.no_grad()
+def mean_cosine(deflated: DeflatedMMV, images: Tensor, wanted: Tensor) -> float:
+    """Mean cosine of the fine embeddings of images to `wanted` [B, F]."""
+    return float(F.cosine_similarity(deflated(images)["fine"], wanted).mean())
 
 
 @torch.no_grad()
 def fit_instances(run: Run, deflated: DeflatedMMV, cache: ClipCache, clips: int = 3000) -> None:
     """Fit the instance heads of stills and sounds to training clips."""
     config, network = run.config, run.network
+    if deflated.instance is None or network.audio_instance is None:
+        return
     rng = np.random.default_rng([config.seed, 2])
     stills = _frames(cache, config, rng, clips)
     deflated.instance.fit(torch.cat([deflated(part)["representation"] for part in stills.split(64)]))
@@ -90,11 +117,10 @@ def fit_instances(run: Run, deflated: DeflatedMMV, cache: ClipCache, clips: int 
 
 def save_deflated(run: Run, deflated: DeflatedMMV, found: Agreement) -> None:
     """Beside the run's checkpoint: what deflation and the instance heads add to it."""
-    state = {
-        "video": deflated.video.state_dict(),
-        "instance": deflated.instance.state_dict(),
-        "audio_instance": run.network.audio_instance.state_dict(),
-    }
+    state = {"video": deflated.video.state_dict()}
+    if deflated.instance is not None and run.network.audio_instance is not None:
+        state["instance"] = deflated.instance.state_dict()
+        state["audio_instance"] = run.network.audio_instance.state_dict()
     torch.save(state, run.folder / CHECKPOINT)
     (run.folder / "deflation.json").write_text(json.dumps({"naive": found.naive, "trained": found.trained}))
 
@@ -106,8 +132,9 @@ def load_deflated(run: Run) -> tuple[DeflatedMMV, Agreement]:
     state = torch.load(run.folder / CHECKPOINT, weights_only=True)
     deflated = DeflatedMMV(run.network)
     deflated.video.load_state_dict(state["video"])
-    deflated.instance.load_state_dict(state["instance"])
-    run.network.audio_instance.load_state_dict(state["audio_instance"])
+    if deflated.instance is not None and run.network.audio_instance is not None:
+        deflated.instance.load_state_dict(state["instance"])
+        run.network.audio_instance.load_state_dict(state["audio_instance"])
     return deflated, Agreement(**json.loads((run.folder / "deflation.json").read_text()))
 
 
