@@ -32,8 +32,11 @@ class InputSpec:
     words: int
     audio: str = "waveform"
     resize: str = "area"  # how pictures come to that size: one of RESIZE_METHODS
+    hyphens: str = "split"  # in texts: "split" words, or "join" them (`preprocess.text.split_words`)
 
     def __post_init__(self) -> None:
+        if self.hyphens not in ("split", "join"):
+            raise ValueError(f"hyphens is {self.hyphens!r}; it must be split or join")
         if self.resize not in RESIZE_METHODS:
             raise ValueError(f"resize is {self.resize!r}; it must be one of {', '.join(RESIZE_METHODS)}")
 

@@ -37,7 +37,8 @@ class Encoders:
         self._lock = threading.Lock()
         self._tokenizer: Tokenizer | None = None
         if "text" in bundle.modalities:
-            self._tokenizer = Tokenizer.from_file(bundle.path / VOCABULARY, bundle.inputs.words)
+            inputs = bundle.inputs
+            self._tokenizer = Tokenizer.from_file(bundle.path / VOCABULARY, inputs.words, inputs.hyphens)
 
     def video(self, frames: np.ndarray) -> Embedding:
         """Windows: uint8 [B, T, H, W, 3]."""

@@ -8,9 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+
 @dataclass(frozen=True)
 class LogMelConfig:
-    """Defaults are the published ones: `logmf` in google-deepmind/dmvr."""
+    """Defaults are the published ones: `logmf` of `compute_audio_spectrogram` in google-deepmind/dmvr."""
 
     sample_rate: int = 48_000
     frame: int = 2048
@@ -18,7 +19,7 @@ class LogMelConfig:
     bins: int = 80
     low_hz: float = 80.0
     high_hz: float = 7600.0
-    offset: float = 0.01  # added before the logarithm
+    offset: float = 1e-6  # added before the logarithm
     # 0: what the last frames lack is silence, as published. Else sounds are repeated up to a multiple of so many hops.
     loop_hops: int = 0
 
@@ -53,7 +54,7 @@ class LogMel(nn.Module):
         padded = F.pad(waveform, (0, (frames - 1) * c.hop + c.frame - samples))
         spectrum = F.conv1d(padded.unsqueeze(1), self.dft, stride=c.hop)
         real, imaginary = spectrum.chunk(2, dim=1)
-        magnitude = torch.sqrt(real * real + imaginary * imaginary + 1e-12)
+        magnitude = torch.sqrt(real * real + imaginary * imaginary)
         return torch.log(magnitude.transpose(1, 2) @ self.mel + c.offset)
 
 

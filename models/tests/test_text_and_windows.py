@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.preprocess.text import Tokenizer, UnknownWords, split_words
+from models.preprocess.text import Tokenizer, UnknownWords, VocabularyError, read_vocabulary, split_words
 from models.preprocess.windows import fit_frames, window_starts
 
 WORDS = ["<pad>", "<bos>", "<eos>", "<unk>", "door", "opens"]
@@ -20,15 +20,47 @@ def test_texts_are_padded_cut_and_their_unknown_words_marked() -> None:
     assert tokenizer(["Door opens", "the door opens now", ""]).tolist() == [[4, 5, 0], [3, 4, 5], [0, 0, 0]]
 
 
-def test_vocabulary_files_may_number_their_lines(tmp_path: Path) -> None:
+def test_published_tokens_keep_hyphenated_words_together() -> None:
+    assert split_words("An X-ray: don't_touch", hyphens="join") == ["an", "xray", "donttouch"]
+
+
+def test_vocabulary_files_may_number_their_words_in_any_order(tmp_path: Path) -> None:
     path = tmp_path / "vocab.txt"
-    path.write_text("\n".join(f"{i} {w}" for i, w in enumerate(WORDS)))
+    path.write_text("\n".join(f"{i} {w}" for i, w in reversed(list(enumerate(WORDS)))))
+    assert read_vocabulary(path) == WORDS
     assert Tokenizer.from_file(path, 2)(["opens"]).tolist() == [[5, 0]]
 
 
-def test_a_vocabulary_without_padding_is_refused() -> None:
-    with pytest.raises(ValueError, match="<pad>"):
-        Tokenizer(["door"], 3)
+def test_a_line_of_a_vocabulary_counts_even_where_it_is_empty(tmp_path: Path) -> None:
+    path = tmp_path / "vocab.txt"
+    path.write_bytes("\r\n".join([*WORDS, "", "last"]).encode())
+    words = read_vocabulary(path)
+    assert words == [*WORDS, "", "last"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("door\nopens\n", "lacks <pad>, <bos>, <eos>, <unk>"),
+        ("\n".join([*WORDS, "door"]), "'door' comes twice"),
+        ("a b c\n", "line 1: 'a b c'"),
+        ("\n".join([*WORDS, "7 up"]), "others a word alone"),
+        ("0 a\n2 b\n", "the indices are not 0 to 1"),
+        ("0 a\n0 b\n", "the indices are not 0 to 1"),
+    ],
+)
+def test_a_vocabulary_that_would_shift_ids_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "vocab.txt"
+    path.write_text(text)
+    with pytest.raises(VocabularyError, match=message):
+        read_vocabulary(path)
+
+
+def test_a_vocabulary_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "vocab.txt"
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(VocabularyError, match="not a text file"):
+        read_vocabulary(path)
 
 
 def test_a_text_of_unknown_words_alone_is_named() -> None:

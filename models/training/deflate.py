@@ -140,7 +140,7 @@ def load_deflated(run: Run) -> tuple[DeflatedMMV, Agreement]:
 
 def make_batches(run: Run, cache: ClipCache) -> Batches:
     """The stream of training batches, of which deflation uses one frame a clip."""
-    tokenizer = Tokenizer(run.table.words, run.config.inputs.words)
+    tokenizer = Tokenizer(run.table.words, run.config.inputs.words, run.config.inputs.hyphens)
     return Batches(
         cache, run.config.inputs, tokenizer, run.config.augment, run.config.deflate.batch, run.config.seed + 1
     )

@@ -50,7 +50,7 @@ def train(
     optimiser = torch.optim.Adam([p for p in network.parameters() if p.requires_grad], lr=config.optim.learning_rate)
     step = restore_checkpoint(checkpoint, network, optimiser, config, cache.fingerprint) if checkpoint.exists() else 0
     run = Run(folder, config, table, network, cache.fingerprint, step)
-    tokenizer = Tokenizer(table.words, config.inputs.words)
+    tokenizer = Tokenizer(table.words, config.inputs.words, config.inputs.hyphens)
     batches = Batches(cache, config.inputs, tokenizer, config.augment, config.optim.batch, config.seed)
     try:
         _loop(run, batches, optimiser, held_out, tokenizer, console)
