@@ -29,7 +29,7 @@ class Settings(BaseSettings):
     # Each replaces an embedded part by a real server.
     redis_url: str | None = None
     database_url: str | None = None
-    # A bundle directory; None is the one shipped with the package.
+    # A bundle directory; None is the one promoted in the home, or else the one shipped with the package.
     bundle: Path | None = None
 
     # What an upload to the library may be.
@@ -70,6 +70,16 @@ class Settings(BaseSettings):
         return self.home / "uploads"
 
     @property
+    def bundles_dir(self) -> Path:
+        """Copies of the bundles that were promoted (`service/bundles.py`)."""
+        return self.home / "bundles"
+
+    @property
+    def active_bundle_file(self) -> Path:
+        """Names the promoted bundle in use, a folder of `bundles_dir`; missing when none is."""
+        return self.home / "active-bundle"
+
+    @property
     def orphans_dir(self) -> Path:
         """Stored files that no video had when the service started, by their sha256."""
         return self.home / "orphans"
@@ -95,12 +105,26 @@ class Settings(BaseSettings):
         return self.database_url or f"sqlite:///{self.home / 'catalogue.sqlite3'}"
 
     def bundle_path(self) -> Path:
-        """The bundle directory in use."""
+        """The bundle directory in use: what was set, else what was promoted in the home, else the shipped one.
+
+        Raises BundleError when the promoted one is gone.
+        """
         if self.bundle is not None:
             return self.bundle
-        from models.bundle import shipped_bundle_path
+        from models.bundle import MANIFEST, BundleError, shipped_bundle_path
 
-        return shipped_bundle_path()
+        pointer = self.active_bundle_file
+        try:
+            name = pointer.read_text(encoding="utf-8", errors="replace").strip()
+        except (FileNotFoundError, NotADirectoryError):
+            return shipped_bundle_path()
+        folder = self.bundles_dir / name
+        if not name or Path(name).name != name or not (folder / MANIFEST).is_file():
+            raise BundleError(
+                f"{pointer} names the bundle {name!r}, which is not in {self.bundles_dir}. Promote it again "
+                "(mmv-search bundle promote DIR), or go back to the shipped one: mmv-search bundle promote --shipped"
+            )
+        return folder
 
     def prepare_home(self) -> None:
         """Makes the home folder and what belongs in it, readable by its owner alone. Raises OSError."""

@@ -59,6 +59,10 @@ class Client:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the connection."""
         self._http.close()
 
     def _answer(self, response: httpx.Response) -> Any:
@@ -80,7 +84,7 @@ def find_service(settings: Settings) -> Client | None:
     try:
         client.get("/healthz")
     except (httpx.HTTPError, ServiceError):
-        client.__exit__(None, None, None)
+        client.close()
         return None
     return client
 

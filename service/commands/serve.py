@@ -12,7 +12,8 @@ from service.commands.common import CommandFailed, HomeOption, err, settings_for
 HostOption = Annotated[str | None, typer.Option(help="Address to listen on [default: 127.0.0.1, this machine only].")]
 PortOption = Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one [default: 8600].")]
 BundleOption = Annotated[
-    Path | None, typer.Option("--bundle", help="Model bundle [default: the one that is shipped].", metavar="DIR")
+    Path | None,
+    typer.Option("--bundle", help="Model bundle [default: the promoted or the shipped one].", metavar="DIR"),
 ]
 
 

@@ -4,8 +4,9 @@ from pathlib import Path
 
 from fastapi import APIRouter
 
-from models.bundle import MANIFEST, Bundle, BundleError, load_bundle, shipped_bundle_path
+from models.bundle import Bundle, BundleError, load_bundle
 from service import catalogue, problems
+from service.bundles import bundle_folders
 from service.library_view import generation_details
 from service.routes.jobs import job_schema
 from service.schemas.admin import BundleInfo, BundleList, IndexStatus
@@ -30,7 +31,7 @@ async def index_status(state: StateOf) -> IndexStatus:
 @router.get("/bundles", responses=problems.openapi())
 async def list_bundles(state: StateOf) -> BundleList:
     """The models at hand, the active one marked."""
-    return await state.read(_bundles, state.encoders.bundle)
+    return await state.read(_bundles, state)
 
 
 def _queue_rebuild(state: State) -> catalogue.Job:
@@ -55,10 +56,11 @@ def _index_status(state: State) -> IndexStatus:
     )
 
 
-def _bundles(active: Bundle) -> BundleList:
-    shipped = shipped_bundle_path().parent
-    folders = {path.parent for path in shipped.glob(f"*/{MANIFEST}")} | {active.path}
-    return BundleList(bundles=[_info(bundle, active) for bundle in map(_readable, sorted(folders)) if bundle])
+def _bundles(state: State) -> BundleList:
+    active = state.encoders.bundle
+    found = [bundle for bundle in map(_readable, bundle_folders(state.settings)) if bundle]
+    known = {bundle.fingerprint: bundle for bundle in (*found, active)}  # a promoted one may be shipped too
+    return BundleList(bundles=[_info(bundle, active) for bundle in known.values()])
 
 
 def _readable(path: Path) -> Bundle | None:

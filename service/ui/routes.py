@@ -8,6 +8,9 @@ from fastapi.staticfiles import StaticFiles
 from fastapi.templating import Jinja2Templates
 from starlette.types import Scope
 
+from service.problems import text_unavailable
+from service.state import State
+
 UI_DIR = Path(__file__).parent
 
 # Things of the demo library that the shipped model finds, each of another kind.
@@ -42,7 +45,9 @@ _templates = Jinja2Templates(directory=UI_DIR / "templates")
 @router.get("/")
 def page(request: Request) -> Response:
     """The search page; it reads `?q=`, `?match=` and `?group_by=` itself."""
-    context: dict[str, Any] = {"examples": EXAMPLE_QUERIES}
+    parts: State | None = getattr(request.app.state, "parts", None)
+    no_words = "" if parts is None or "text" in parts.encoders.bundle.modalities else text_unavailable().detail
+    context: dict[str, Any] = {"examples": EXAMPLE_QUERIES, "no_words": no_words}
     headers = {
         "Content-Security-Policy": CONTENT_SECURITY_POLICY,
         "X-Content-Type-Options": "nosniff",
