@@ -45,13 +45,15 @@ def step(heads: nn.Module, batch: Batch) -> Batch:
 def run_replicas(batches: dict[str, Batch], world: int, folder: Path) -> list[dict[str, Batch]]:
     """Each replica's results for its share of every batch. Hanging collectives end in an error after a minute."""
     torch.save(batches, folder / "batches.pt")
-    spawn(_replica, (world, str(folder)), nprocs=world)
+    # In this process, so that it outlives the replicas; a FileStore may abort the one that leaves last.
+    store = dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+    spawn(_replica, (world, store.port, str(folder)), nprocs=world)
     return [torch.load(folder / f"replica-{rank}.pt") for rank in range(world)]
 
 
-def _replica(rank: int, world: int, folder: str) -> None:
+def _replica(rank: int, world: int, port: int, folder: str) -> None:
     torch.set_num_threads(1)
-    store = dist.FileStore(f"{folder}/store", world)
+    store = dist.TCPStore("127.0.0.1", port, is_master=False)
     dist.init_process_group("gloo", store=store, rank=rank, world_size=world, timeout=timedelta(seconds=60))
     heads = DistributedDataParallel(Heads())
     results = {}
@@ -59,4 +61,5 @@ def _replica(rank: int, world: int, folder: str) -> None:
         share = {key: value if value.ndim == 0 else value.chunk(world)[rank].clone() for key, value in batch.items()}
         results[name] = step(heads, share)
     torch.save(results, f"{folder}/replica-{rank}.pt")
+    dist.barrier()
     dist.destroy_process_group()
