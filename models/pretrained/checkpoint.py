@@ -17,6 +17,7 @@ __all__ = ["CheckpointError", "UnsafePickleError", "read_checkpoint"]
 Checkpoint = dict[str, dict[str, dict[str, np.ndarray]]]
 SECTIONS = ("params", "state")
 MAX_LEAVES = 100_000
+MAX_BYTES = 8 << 30  # the largest published file has 576 MB; eight replicas of it would have 4.6 GB
 WANTED = "a checkpoint is a pickle of a mapping with 'params' and 'state'"
 
 _FIRST_BYTES = (b"\x80", b"(", b"}", b"c")  # protocols 2 on; a mapping or a Haiku class in protocols 0 and 1
@@ -48,6 +49,8 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     try:
         with path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size
+            if size > MAX_BYTES:
+                raise CheckpointError(f"has {size} bytes, more than any checkpoint; {WANTED}")
             head = file.read(512)
             _refuse_other_formats(head, size)
             file.seek(0)

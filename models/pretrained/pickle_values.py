@@ -98,6 +98,7 @@ class Budget:
 def describe(value: object) -> str:
     """What a value of the reader is, in a word for messages."""
     names = {dict: "a mapping", list: "a list", tuple: "a tuple", str: "a text", Array: "an array", Dtype: "a dtype"}
+    names |= {Token: "a function or class", int: "an int"}
     return names.get(type(value), "None" if value is None else f"a {type(value).__name__}")
 
 

@@ -12,10 +12,11 @@ nothing is walked, hashed or compared but texts, and the number of instructions 
 import pickletools
 from typing import BinaryIO
 
-from models.pretrained.pickle_values import GLOBALS, Budget, CheckpointError, UnsafePickleError, build, call
+from models.pretrained.pickle_values import GLOBALS, Budget, CheckpointError, UnsafePickleError, build, call, describe
 
 MAX_INSTRUCTIONS = 2_000_000  # the published files, ~1,200 arrays each, have fewer than 100,000
 MAX_MARKS = 64  # containers open at a time
+MAX_KEY = 1000  # letters; the longest path of the published files has 114
 _PROTOCOLS = range(6)
 
 _NUMBERS = {"INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT"}
@@ -157,7 +158,9 @@ class _Machine:
         else:
             last, first = self._pop(), self._pop()
             if type(first) is not str or type(last) is not str:
-                raise UnsafePickleError(f"asks for a global by {describe_pair(first, last)} instead of by its name")
+                raise UnsafePickleError(
+                    f"asks for a global by {describe(first)} and {describe(last)} instead of a name"
+                )
             module, attribute = first, last
         token = GLOBALS.get((module, attribute))
         if token is None:
@@ -174,7 +177,9 @@ class _Machine:
             raise CheckpointError("is damaged: a mapping has a key without a value")
         for key, value in zip(items[::2], items[1::2], strict=True):
             if type(key) is not str:  # hashing anything else could take forever
-                raise CheckpointError(f"has a mapping with a key that is not text but {type(key).__name__}")
+                raise CheckpointError(f"has a mapping with {describe(key)} for a key; keys are texts")
+            if len(key) > MAX_KEY:  # two equal ones are compared in full, each time
+                raise CheckpointError(f"has a mapping with a key of {len(key)} letters")
             target[key] = value
 
     def _items(self) -> list[object]:
@@ -193,11 +198,6 @@ class _Machine:
         if not self._stack:
             raise CheckpointError("is damaged: it takes a value that it has not given")
         return self._stack[-1]
-
-
-def describe_pair(first: object, last: object) -> str:
-    """The types of a name's two parts."""
-    return f"({type(first).__name__}, {type(last).__name__})"
 
 
 def _short(value: object) -> str:
