@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,8 @@ VOCABULARY = "vocab.txt"
 SHIPPED = "freedoom-fac-small"
 # `media.resize_cover`: area averaging, as our own networks are trained; bilinear, as the published weights need it.
 RESIZE_METHODS = ("area", "bilinear")
+# What encoders may compute in beside their own float32: int8 convolutions for CPUs, fp16 for GPUs.
+PRECISIONS = ("int8", "fp16")
 
 
 class BundleError(Exception):
@@ -47,10 +49,22 @@ class InputSpec:
 
 
 @dataclass(frozen=True)
+class Variant:
+    """An encoder in another precision. Cosines are to the encoder itself, by output, on inputs it was not made with."""
+
+    file: str
+    sha256: str
+    cosine: dict[str, float]  # of the worst input
+    cosine_mean: dict[str, float]
+    samples: int
+
+
+@dataclass(frozen=True)
 class Bundle:
     """A loaded and checked `bundle.json`.
 
-    `fingerprint` identifies the model that vectors come from: what its encoders are and take, not what is told of them.
+    `fingerprint` identifies the model that vectors come from: what its encoders are and take, not what is told of them
+    nor which variants there are, whose vectors are interchangeable with the encoders' own.
     """
 
     path: Path
@@ -65,17 +79,37 @@ class Bundle:
     provenance: dict[str, Any]
     metrics: dict[str, Any]
     files: dict[str, str]
+    variants: dict[str, dict[str, Variant]] = field(default_factory=dict)  # by precision, then modality
 
     @property
     def modalities(self) -> tuple[str, ...]:
         """Which encoders the bundle has, of video, image, audio, text."""
         return tuple(m for m, f in ENCODERS.items() if f in self.files)
 
-    def encoder(self, modality: str) -> Path:
-        """Path of one encoder. Raises BundleError when the bundle has none for that modality."""
+    @property
+    def checksums(self) -> dict[str, str]:
+        """sha256 of every file beside the manifest, variants included."""
+        of_variants = {v.file: v.sha256 for encoders in self.variants.values() for v in encoders.values()}
+        return self.files | of_variants
+
+    def encoder(self, modality: str, precision: str = "fp32") -> Path:
+        """Path of one encoder. Raises BundleError when the bundle has none for that modality and precision."""
         if modality not in self.modalities:
             raise BundleError(f"bundle {self.name} has no {modality} encoder; it has {', '.join(self.modalities)}")
-        return self.path / ENCODERS[modality]
+        if precision == "fp32":
+            return self.path / ENCODERS[modality]
+        if modality not in self.variants.get(precision, {}):
+            there = ", ".join(["fp32", *(p for p, encoders in self.variants.items() if modality in encoders)])
+            raise BundleError(f"bundle {self.name} has no {modality} encoder in {precision}; it has {there}")
+        return self.path / self.variants[precision][modality].file
+
+    def require(self, precision: str) -> None:
+        """Raises BundleError when no encoder is there in this precision."""
+        if precision != "fp32" and not self.variants.get(precision):
+            raise BundleError(
+                f"bundle {self.name} has no {precision} variant. Make it with: mmv-search bundle quantize {self.path} "
+                f"--precision {precision} --calibrate FOLDER (a folder of your own films and pictures)"
+            )
 
 
 def shipped_bundle_path() -> Path:
@@ -102,16 +136,20 @@ def load_bundle(path: str | Path) -> Bundle:
             path=path,
             fingerprint=_fingerprint(data),
             inputs=InputSpec(**data["inputs"]),
+            variants={
+                precision: {modality: Variant(**told) for modality, told in encoders.items()}
+                for precision, encoders in data.get("variants", {}).items()
+            },
             **{
                 k: data[k]
                 for k in ("name", "graph", "backbones", "dims", "network", "licence", "provenance", "metrics", "files")
             },
         )
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, AttributeError) as error:
         raise BundleError(f"{manifest}: missing or unexpected field: {error}") from None
     except ValueError as error:
         raise BundleError(f"{manifest}: inputs: {error}") from None
-    for name, digest in bundle.files.items():
+    for name, digest in bundle.checksums.items():
         if Path(name).name != name:
             raise BundleError(f"{manifest}: {name!r} is not a plain file name")
         file = path / name
@@ -138,7 +176,10 @@ def write_manifest(
     metrics: dict[str, Any],
 ) -> Bundle:
     """Write `bundle.json` for the encoders already in `path`, and load the result."""
-    files = {f.name: sha256(f) for f in sorted(path.iterdir()) if f.suffix in (".onnx", ".txt")}
+    variants = {variant_file(modality, precision) for modality in ENCODERS for precision in PRECISIONS}
+    files = {
+        f.name: sha256(f) for f in sorted(path.iterdir()) if f.suffix in (".onnx", ".txt") and f.name not in variants
+    }
     data = {
         "schema": SCHEMA,
         "name": name,
@@ -162,6 +203,23 @@ def rewrite_metrics(bundle: Bundle, metrics: dict[str, Any]) -> Bundle:
     data = json.loads(manifest.read_text(encoding="utf-8"))
     manifest.write_text(_dump({**data, "metrics": metrics}), encoding="utf-8")
     return load_bundle(bundle.path)
+
+
+def record_variants(bundle: Bundle, precision: str, found: dict[str, Variant]) -> Bundle:
+    """Add variants, whose files are in the bundle's folder already, to its manifest: the last step of making them."""
+    manifest = bundle.path / MANIFEST
+    data = json.loads(manifest.read_text(encoding="utf-8"))
+    known = data.setdefault("variants", {}).setdefault(precision, {})
+    known.update({modality: asdict(variant) for modality, variant in found.items()})
+    temporary = manifest.with_suffix(".tmp")
+    temporary.write_text(_dump(data), encoding="utf-8")
+    temporary.replace(manifest)
+    return load_bundle(bundle.path)
+
+
+def variant_file(modality: str, precision: str) -> str:
+    """File name of an encoder in another precision: `video.int8.onnx`."""
+    return f"{modality}.{precision}.onnx"
 
 
 def _fingerprint(data: dict[str, Any]) -> str:

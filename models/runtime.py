@@ -30,8 +30,14 @@ class Encoders:
     (several times the throughput of one session with as many threads as cores).
     """
 
-    def __init__(self, bundle: Bundle, *, threads: int = 1):
+    def __init__(self, bundle: Bundle, *, threads: int = 1, precision: str = "fp32"):
+        """precision: fp32, int8 (for CPUs) or fp16 (for GPUs); encoders that the bundle has in fp32 only stay that.
+
+        Raises BundleError when the bundle has no encoder in the precision.
+        """
+        bundle.require(precision)
         self.bundle = bundle
+        self._precision = precision
         self._threads = threads
         self._sessions: dict[str, ort.InferenceSession] = {}
         self._lock = threading.Lock()
@@ -84,7 +90,9 @@ class Encoders:
     def _session(self, modality: str) -> ort.InferenceSession:
         with self._lock:
             if modality not in self._sessions:
-                self._sessions[modality] = open_session(str(self.bundle.encoder(modality)), self._threads)
+                has = modality in self.bundle.variants.get(self._precision, {})
+                path = self.bundle.encoder(modality, self._precision if has else "fp32")
+                self._sessions[modality] = open_session(str(path), self._threads)
             return self._sessions[modality]
 
 

@@ -57,7 +57,7 @@ def open_parts(settings: Settings) -> State:
     if settings.redis_url is None:
         raise ValueError("the application needs the address of a Redis")
     bundle = load_bundle(settings.bundle_path())
-    encoders = Encoders(bundle)
+    encoders = Encoders(bundle, precision=settings.precision)
     encoders.warm()
     confined.start()
     catalogue = open_catalogue(settings)

@@ -72,7 +72,7 @@ def _copy(source: Bundle, target: Path) -> None:
     work = scratch / "new"
     try:
         work.mkdir(mode=0o700)
-        for name in (*source.files, MANIFEST):
+        for name in (*source.checksums, MANIFEST):
             with (source.path / name).open("rb") as original, (work / name).open("wb") as copy:
                 shutil.copyfileobj(original, copy, 1024 * 1024)
                 copy.flush()

@@ -4,6 +4,7 @@ import errno
 import os
 import secrets
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -31,6 +32,8 @@ class Settings(BaseSettings):
     database_url: str | None = None
     # A bundle directory; None is the one promoted in the home, or else the one shipped with the package.
     bundle: Path | None = None
+    # What its encoders compute in. int8 (CPUs) and fp16 (GPUs) are variants, made by `mmv-search bundle quantize`.
+    precision: Literal["fp32", "int8", "fp16"] = "fp32"
 
     # What an upload to the library may be.
     max_upload_bytes: int = 4 * GIB

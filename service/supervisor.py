@@ -183,7 +183,9 @@ def serve(settings: Settings, *, on_ready: Callable[[str], None], quiet: bool = 
 
     # What is wrong with the bundle is told before anything starts; and all parts keep to this one until the end, even
     # if another is promoted meanwhile.
-    settings = settings.model_copy(update={"bundle": load_bundle(settings.bundle_path()).path})
+    bundle = load_bundle(settings.bundle_path())
+    bundle.require(settings.precision)
+    settings = settings.model_copy(update={"bundle": bundle.path})
     settings.prepare_home()
     with home_lock(settings), contextlib.closing(listen(settings.host, settings.port)) as listener:
         settings = settings.model_copy(update={"port": listener.getsockname()[1]})

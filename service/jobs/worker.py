@@ -53,7 +53,7 @@ def run_worker(settings: Settings, name: str, parent_pid: int | None = None) -> 
         _end_with_parent(parent_pid)
     settings.prepare_home()
     catalogue = open_catalogue(settings)
-    encoders = Encoders(load_bundle(settings.bundle_path()))
+    encoders = Encoders(load_bundle(settings.bundle_path()), precision=settings.precision)
     confined.start()
     queue = JobQueue(settings.redis_url, catalogue.library_id())
     runner = tasks.Runner(
