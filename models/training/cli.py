@@ -6,17 +6,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.markup import escape
+
+from models.command_errors import clear_errors, console, fail
 
 if TYPE_CHECKING:
     from models.bundle import Bundle
 
-console = Console(stderr=True)
 ITEMS = 300
 
 
 def register(app: typer.Typer, bundle_app: typer.Typer) -> None:
     """Add the training commands to the command line."""
+    from models.pretrained.cli import import_bundle
     from models.training.data.footage.cli import footage
 
     app.command()(footage)
@@ -25,6 +26,7 @@ def register(app: typer.Typer, bundle_app: typer.Typer) -> None:
     app.command()(export)
     app.command()(evaluate)
     bundle_app.command("verify")(verify)
+    bundle_app.command("import")(import_bundle)
 
 
 def train(
@@ -37,7 +39,7 @@ def train(
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint in --out.")] = False,
 ) -> None:
     """Train an MMV network without labels."""
-    with _clear_errors():
+    with clear_errors():
         from models.training.config import load_config
         from models.training.trainer import train as run_training
 
@@ -52,7 +54,7 @@ def deflate(
     data: Annotated[Path, typer.Option(help="Folder with manifest.jsonl; only single frames of its clips are used.")],
 ) -> None:
     """Make the image network: train the deflated network's batch-norm scales and offsets on unlabelled frames."""
-    with _clear_errors():
+    with clear_errors():
         from models.training.data.cache import open_cache
         from models.training.deflate import deflate as run_deflation
         from models.training.deflate import make_batches
@@ -76,7 +78,7 @@ def export(
     ] = None,
 ) -> None:
     """Export a trained and deflated network to a bundle of ONNX encoders, checked against PyTorch, with its card."""
-    with _clear_errors():
+    with clear_errors():
         from models.bundle import rewrite_metrics
         from models.networks.mmv import parameter_count
         from models.training.card import CARD, card
@@ -108,7 +110,7 @@ def export(
 
 def verify(path: Annotated[Path, typer.Argument(help="The bundle's folder.")]) -> None:
     """Check a bundle: its files' checksums, and its ONNX encoders against PyTorch on random inputs."""
-    with _clear_errors():
+    with clear_errors():
         from models.bundle import load_bundle
 
         bundle = load_bundle(path)
@@ -126,7 +128,7 @@ def verify(path: Annotated[Path, typer.Argument(help="The bundle's folder.")]) -
             )
         bad = [d for d in differences if not d.ok]
         if bad:
-            raise typer.Exit(_fail(f"{len(bad)} of {len(differences)} comparisons differ by more than {TOLERANCE:g}"))
+            raise typer.Exit(fail(f"{len(bad)} of {len(differences)} comparisons differ by more than {TOLERANCE:g}"))
         console.print(f"{bundle.name}: equal to PyTorch within {TOLERANCE:g}")
 
 
@@ -137,7 +139,7 @@ def evaluate(
     items: Annotated[int, typer.Option(help="How many clips are ranked against each other in item retrieval.")] = ITEMS,
 ) -> None:
     """Held-out retrieval of a bundle in every direction, beside chance."""
-    with _clear_errors():
+    with clear_errors():
         from models.bundle import load_bundle
         from models.training.evaluation.footage_retrieval import report
 
@@ -161,38 +163,9 @@ def _evaluated(bundle: "Bundle", data: Path, items: int) -> dict[str, Any]:
         return run_evaluation(Encoders(bundle), data, items, lambda n, of: bar.update(task, completed=n, total=of))
 
 
-class _clear_errors:
-    """Bad input ends a command with one line and exit status 1, not with a traceback."""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
-        if isinstance(error, ImportError):
-            raise typer.Exit(_fail(f"{error.name} is not installed; training needs: pip install 'mmv-search[train]'"))
-        if isinstance(error, KeyboardInterrupt):
-            raise typer.Exit(_fail("interrupted; run the same command with --resume to go on"))
-        expected = (
-            "BundleError",
-            "ConfigError",
-            "TrainingError",
-            "ManifestError",
-            "MediaError",
-            "FileNotFoundError",
-            "ValueError",
-        )
-        if error is not None and type(error).__name__ in expected:
-            raise typer.Exit(_fail(str(error)))
-
-
 def _require_manifest(*folders: Path | None) -> None:
     for folder in folders:
         if folder is not None and not (folder / "manifest.jsonl").is_file():
             raise FileNotFoundError(
                 f"{folder} has no manifest.jsonl; make clips with: mmv-search footage --out {folder}"
             )
-
-
-def _fail(message: str) -> int:
-    console.print(f"[red]error:[/red] {escape(message)}", highlight=False, soft_wrap=True)
-    return 1

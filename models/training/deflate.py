@@ -4,8 +4,10 @@ The instance heads of stills and sounds are fitted in the same step, on the same
 """
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -24,6 +26,7 @@ from models.training.progress import progress_bar
 from models.training.run import Run, TrainingError
 
 CHECKPOINT = "deflated.pt"
+CHECKPOINT_EVERY = 20  # steps
 SPACES = ("representation", "fine", "coarse")
 
 
@@ -62,14 +65,17 @@ def fit_deflated(
     pairs: Callable[[int], tuple[Tensor, dict[str, Tensor]]],
     config: DeflateConfig,
     bar: Progress,
+    checkpoint: Path | None = None,
 ) -> None:
     """Train gamma and beta so that an image gives what the video network gives for its static clip (L1 distance).
 
-    `pairs` gives, for a step, images float [B, H, W, 3] and the video network's outputs of their static clips.
+    `pairs` gives, for a step, images float [B, H, W, 3] and the video network's outputs of their static clips. With a
+    `checkpoint` (a file that only this training uses) an interrupted training goes on where it was.
     """
     optimiser = torch.optim.Adam(deflated.trainable(), lr=config.learning_rate)
-    task = bar.add_task("deflating", total=config.steps)
-    for step in range(config.steps):
+    first = _resume(checkpoint, deflated, optimiser) if checkpoint and checkpoint.exists() else 0
+    task = bar.add_task("deflating", total=config.steps, completed=first)
+    for step in range(first, config.steps):
         images, wanted = pairs(step)
         got = deflated(images)
         # Each space weighs the same, whatever its scale.
@@ -80,6 +86,19 @@ def fit_deflated(
         loss.backward()
         optimiser.step()
         bar.update(task, completed=step + 1, description=f"deflating, L1 {loss.item():.3f}")
+        if checkpoint and (step + 1) % CHECKPOINT_EVERY == 0:
+            values = {"trainable": deflated.trainable(), "optimiser": optimiser.state_dict(), "step": step + 1}
+            torch.save(values, checkpoint.with_suffix(".tmp"))
+            os.replace(checkpoint.with_suffix(".tmp"), checkpoint)
+
+
+@torch.no_grad()
+def _resume(checkpoint: Path, deflated: DeflatedMMV, optimiser: torch.optim.Optimizer) -> int:
+    state = torch.load(checkpoint, weights_only=True)
+    for parameter, value in zip(deflated.trainable(), state["trainable"], strict=True):
+        parameter.copy_(value)
+    optimiser.load_state_dict(state["optimiser"])
+    return int(state["step"])
 
 
 @torch.no_grad()

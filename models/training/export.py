@@ -14,7 +14,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
-from models.bundle import ENCODERS, VOCABULARY, Bundle, InputSpec, load_bundle, write_manifest
+from models.bundle import ENCODERS, MANIFEST, VOCABULARY, Bundle, BundleError, InputSpec, load_bundle, write_manifest
 from models.networks.deflation import DeflatedMMV
 from models.networks.mmv import MMV
 from models.networks.s3d import S3D
@@ -44,11 +44,12 @@ def export_bundle(
     fp16: bool = True,
     step: Step = silent,
 ) -> Bundle:
-    """Write a bundle to `out` (replaced whole, only once it is complete). The network is put into eval mode.
+    """Write a bundle to `out` (a bundle there is replaced once this one is complete). The network goes into eval mode.
 
     With `fp16` weights are first rounded to the fp16 they are stored in, so that PyTorch and ONNX compute with the same
-    numbers. Without a word table the bundle has no text encoder.
+    numbers. Without a word table the bundle has no text encoder. Raises BundleError where `out` is another folder.
     """
+    require_replaceable(out)
     network.eval()
     if fp16:
         round_to_fp16(network)
@@ -81,6 +82,14 @@ def export_bundle(
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return load_bundle(out)
+
+
+def require_replaceable(out: Path) -> None:
+    """Raises BundleError for a place that holds something else than a bundle: it would be lost."""
+    if out.is_dir() and any(out.iterdir()) and not (out / MANIFEST).is_file():
+        raise BundleError(f"{out} is a folder with other things in it; name a new folder or an earlier bundle's")
+    if out.exists() and not out.is_dir():
+        raise BundleError(f"{out} is a file; a bundle is a folder")
 
 
 def _backbones(network: MMV, modules: dict[str, Encoder]) -> dict[str, str]:

@@ -20,10 +20,14 @@ DIM = 300
 
 @dataclass(frozen=True)
 class WordTable:
-    """Words and their quantised vectors: row i is `codes[i] * scales[i]`. The special tokens come first, as zeros."""
+    """Words and their vectors: row i is `codes[i] * scales[i]`.
+
+    Ours are quantised, with the special tokens first, as zeros; those of a published checkpoint are kept in float32,
+    with scales of 1.
+    """
 
     words: list[str]
-    codes: np.ndarray  # int8 [W, 300]
+    codes: np.ndarray  # int8 or float32 [W, 300]
     scales: np.ndarray  # float32 [W, 1]
 
     def vectors(self) -> np.ndarray:
