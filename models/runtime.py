@@ -96,9 +96,13 @@ class Encoders:
             return self._sessions[modality]
 
 
-def open_session(path: str, threads: int = 1) -> ort.InferenceSession:
-    """A session with few threads that don't spin: serving shares its cores with decoding and other requests."""
+def open_session(path: str, threads: int = 1, *, arena: bool = True) -> ort.InferenceSession:
+    """A session with few threads that don't spin: serving shares its cores with decoding and other requests.
+
+    Without the `arena` memory is given back after every call: slower, for whoever runs a large encoder just once.
+    """
     options = ort.SessionOptions()
+    options.enable_cpu_mem_arena = arena
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3

@@ -47,9 +47,10 @@ class SameConv3d(nn.Conv3d):
 
     def forward(self, x: Tensor) -> Tensor:
         pads = _all_pads(x, self.kernel_size, self.stride)
+        zero = x.new_zeros(self.out_channels)  # without a bias the exporter (onnxscript 0.7) makes one of a wrong shape
         if _symmetric(pads):
-            return F.conv3d(x, self.weight, None, self.stride, tuple(before for before, _ in pads))
-        return F.conv3d(F.pad(x, _pad_argument(pads)), self.weight, None, self.stride)
+            return F.conv3d(x, self.weight, zero, self.stride, tuple(before for before, _ in pads))
+        return F.conv3d(F.pad(x, _pad_argument(pads)), self.weight, zero, self.stride)
 
 
 def same_max_pool(x: Tensor, kernel: int = 3, stride: int = 2) -> Tensor:

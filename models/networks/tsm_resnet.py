@@ -49,11 +49,16 @@ class TSMResNet(nn.Module):
 
 
 class DeflatedTSMResNet(nn.Module):
-    """The deflated network: the same trunk without the shift. float [B, H, W, 3] -> [B, D]."""
+    """The deflated network: the same trunk without the shift. float [B, H, W, 3] -> [B, D].
+
+    The filters are the video network's own memory (380 MB of the largest published one), only the norms are copies.
+    """
 
     def __init__(self, network: TSMResNet):
         super().__init__()
-        self.trunk = copy.deepcopy(network.trunk)
+        convs = [m for m in network.trunk.modules() if isinstance(m, nn.Conv2d)]
+        shared = {id(c.weight): nn.Parameter(c.weight.detach(), requires_grad=False) for c in convs}
+        self.trunk = copy.deepcopy(network.trunk, shared)
 
     def forward(self, images: Tensor) -> Tensor:
         return mean_pool(self.trunk(images.permute(0, 3, 1, 2)))

@@ -38,9 +38,7 @@ def import_bundle(
         typer.Option(help="A folder of films with sound: scale sound's embeddings to vision's length (not published)."),
     ] = None,
     size: Annotated[int, typer.Option(min=32, max=512, help="Side of the square frames, in pixels.")] = 200,
-    download: Annotated[
-        bool, typer.Option("--download", help="Fetch the published file first.")
-    ] = False,
+    download: Annotated[bool, typer.Option("--download", help="Fetch the published file first.")] = False,
     accept_licence: Annotated[
         bool, typer.Option("--accept-licence", help="Accept the weights' licence, CC BY-NC 4.0, without being asked.")
     ] = False,
@@ -60,7 +58,8 @@ def import_bundle(
         options = ImportOptions(vocab, deflate_frames, deflate_steps, audio_norm, size)
         bundle = import_checkpoint(path, arch.value, out, options, console)
         deflation = bundle.metrics["deflation"]
-        console.print(f"{out}: {', '.join(bundle.modalities)}; ONNX equals PyTorch", highlight=False, soft_wrap=True)
+        difference = f"ONNX differs from PyTorch by {bundle.metrics['onnx_difference']:.0e} at most"
+        console.print(f"{out}: {', '.join(bundle.modalities)}; {difference}", highlight=False, soft_wrap=True)
         if deflation["kind"] == "trained":
             cosine = deflation["cosine"]
             console.print(f"deflation: cosine to the static clip {cosine['naive']:.3f} -> {cosine['trained']:.3f}")

@@ -242,7 +242,7 @@ def test_from_clips_to_a_bundle_that_finds_what_it_was_trained_on(data: Path, ca
 
     run = load_run(tmp_path / "run")
     _, found = deflate(run, cache, make_batches(run, cache), QUIET)
-    assert found.trained > found.naive
+    assert found.trained > found.naive, found
     deflated, recorded = load_deflated(run)
     assert recorded == found
     bundle = export_bundle(

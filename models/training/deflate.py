@@ -150,7 +150,7 @@ def load_deflated(run: Run) -> tuple[DeflatedMMV, Agreement]:
         raise TrainingError(f"{run.folder} is not deflated yet; run: mmv-search deflate {run.folder} --data DATA")
     state = torch.load(run.folder / CHECKPOINT, weights_only=True)
     deflated = DeflatedMMV(run.network)
-    deflated.video.load_state_dict(state["video"])
+    deflated.video.load_state_dict(state["video"], assign=True)  # not into the shared filters
     if deflated.instance is not None and run.network.audio_instance is not None:
         deflated.instance.load_state_dict(state["instance"])
         run.network.audio_instance.load_state_dict(state["audio_instance"])

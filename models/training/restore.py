@@ -44,7 +44,7 @@ def restore(bundle: Bundle) -> Restored:
         fill_network(network, {k: v for k, v in tensors.items() if not k.startswith("log_mel.")})
         deflated = DeflatedMMV(network)
         image = _tensors(weights["image"], "deflated.")
-        deflated.load_state_dict(deflated.state_dict() | image)
+        deflated.load_state_dict(deflated.state_dict() | image, assign=True)  # not into the shared filters
     except RuntimeError as error:
         problem = " ".join(str(error).split())
         raise BundleError(f"bundle {bundle.name}: its encoders do not fit its network: {problem[:400]}") from None

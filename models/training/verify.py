@@ -39,17 +39,21 @@ def compare(bundle: Bundle, modules: dict[str, Encoder] | None = None) -> Iterat
     text = modules.get("text")
     words = len(text.codes) if isinstance(text, TextEncoder) else 0
     for modality in bundle.modalities:
-        session = open_session(str(bundle.encoder(modality)))
-        module = modules[modality]
-        for batch, length in _shapes(bundle, modality):
-            x = example_inputs(modality, bundle.inputs, batch, length, words, seed=batch * 1000 + length)
-            with torch.no_grad():
-                wanted = module(x)
-            wanted = wanted if isinstance(wanted, tuple) else (wanted,)
-            got = session.run(list(module.outputs), {module.input: x.numpy()})
-            for name, a, b in zip(module.outputs, wanted, got, strict=True):
-                worst = float(np.abs(a.numpy() - b).max() / np.abs(a.numpy()).max())
-                yield Difference(modality, batch, length, name, worst)
+        yield from _compare(bundle, modality, modules[modality], words)
+
+
+def _compare(bundle: Bundle, modality: str, module: Encoder, words: int) -> Iterator[Difference]:
+    """One encoder. PyTorch first and then ONNX Runtime, so that the memory of only one of them is needed at a time."""
+    shapes = _shapes(bundle, modality)
+    inputs = [example_inputs(modality, bundle.inputs, *shape, words, seed=sum(shape)) for shape in shapes]
+    with torch.inference_mode():
+        outputs = [module(x) for x in inputs]
+    session = open_session(str(bundle.encoder(modality)), arena=False)
+    for (batch, length), x, wanted in zip(shapes, inputs, outputs, strict=True):
+        got = session.run(list(module.outputs), {module.input: x.numpy()})
+        for name, a, b in zip(module.outputs, wanted if isinstance(wanted, tuple) else (wanted,), got, strict=True):
+            worst = float(np.abs(a.numpy() - b).max() / np.abs(a.numpy()).max())
+            yield Difference(modality, batch, length, name, worst)
 
 
 def _shapes(bundle: Bundle, modality: str) -> list[tuple[int, int]]:
