@@ -13,6 +13,11 @@ from a checkout and is no part of this repository:
     python docs/benchmarks/reference_parity.py compare --files parity --out docs/benchmarks/reference_parity.md
 
 The one with JAX writes about 1.4 GB: a checkpoint for each network, and the inputs and outputs of each case.
+
+The tests compare with the reference too, on weights that they make themselves; its outputs for these were written by
+
+    PYTHONPATH=. reference/bin/python docs/benchmarks/reference_parity.py golden --reference deepmind-research \\
+        --out models/tests/reference_outputs.npz
 """
 
 import argparse
@@ -69,6 +74,9 @@ def main() -> None:
     reference.add_argument("--reference", type=Path, required=True, help="a checkout of deepmind-research")
     ours = sides.add_parser("compare", help="run our networks on them and report (PyTorch)")
     ours.add_argument("--out", type=Path, help="where to write the report")
+    golden = sides.add_parser("golden", help="write the outputs that models/tests/test_pretrained.py expects (JAX)")
+    golden.add_argument("--reference", type=Path, required=True, help="a checkout of deepmind-research")
+    golden.add_argument("--out", type=Path, required=True)
     for side in (reference, ours):
         side.add_argument("--files", type=Path, required=True, help="folder of the files that both sides use")
         side.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS))
@@ -76,6 +84,8 @@ def main() -> None:
     args = parser.parse_args()
     if args.side == "reference":
         write_reference(args.reference, args.files, args.networks, args.cases)
+    elif args.side == "golden":
+        write_golden(args.reference, args.out)
     else:
         compare(args.files, args.networks, args.cases, args.out)
 
@@ -85,12 +95,8 @@ def write_reference(checkout: Path, files: Path, networks: list[str], cases: lis
     import dill
     import haiku
     import jax
-    import jax.numpy as jnp
 
-    jax.config.update("jax_enable_x64", True)
-    # A name that the reference uses in type annotations and JAX no longer has.
-    jnp.DeviceArray = jax.Array
-    sys.path.insert(0, str(checkout))
+    use_reference(checkout)
     files.mkdir(parents=True, exist_ok=True)
     versions = {"jax": jax.__version__, "haiku": haiku.__version__, "dill": dill.__version__}
     (files / "versions.json").write_text(json.dumps(versions))
@@ -111,6 +117,33 @@ def write_reference(checkout: Path, files: Path, networks: list[str], cases: lis
             np.savez(unfinished, frames=frames, log_mel=log_mel, ids=ids, **arrays)
             unfinished.rename(files / f"{name}_{case}.npz")
             print(f"{name} {case}: {time.perf_counter() - started:.0f} s", flush=True)
+
+
+def write_golden(checkout: Path, out: Path) -> None:
+    """What the reference makes, in float64, of the weights and inputs of models/tests/checkpoints.py."""
+    import jax
+
+    from models.tests.checkpoints import parity_inputs, random_contents
+
+    use_reference(checkout)
+    arrays = {}
+    for name, (_, arch, _) in NETWORKS.items():
+        if name != "s3d_raw":
+            apply, _ = reference_network(name)
+            outputs = apply(*jax.tree.map(partial(as_float, "float64"), (random_contents(arch), parity_inputs())))
+            arrays |= {f"{arch} {key}": np.asarray(value, np.float32) for key, value in outputs.items()}
+    np.savez_compressed(out, **arrays)
+
+
+def use_reference(checkout: Path) -> None:
+    """Make the reference importable."""
+    import jax
+    import jax.numpy as jnp
+
+    jax.config.update("jax_enable_x64", True)
+    # A name that the reference uses in type annotations and JAX no longer has.
+    jnp.DeviceArray = jax.Array
+    sys.path.insert(0, str(checkout))
 
 
 def reference_network(name: str) -> tuple[Callable, Callable]:

@@ -51,7 +51,18 @@ def load_checkpoint(path: str | Path, arch: str) -> MMV:
     """
     if arch not in ARCHS:
         raise CheckpointError(f"there is no published architecture {arch!r}; known are {', '.join(ARCHS)}")
-    checkpoint = read_checkpoint(path)
+    try:
+        return network_of(read_checkpoint(path), arch)
+    except MisfitError as error:
+        raise CheckpointError(f"{path} is not a checkpoint of {arch}: {error}") from None
+
+
+class MisfitError(CheckpointError):
+    """Parameters that do not fit the network; the message names each, up to a dozen."""
+
+
+def network_of(checkpoint: dict[str, Section], arch: str) -> MMV:
+    """The network of what `read_checkpoint` gives. Raises MisfitError."""
     config = _as_stored(ARCHS[arch].network, checkpoint["params"])
     network = unfilled_network(config, _word_table_shape(checkpoint["params"]))
     tensors, problems = {}, []
@@ -67,7 +78,7 @@ def load_checkpoint(path: str | Path, arch: str) -> MMV:
     problems += [f"unexpected: {path}" for path in _unexpected(checkpoint, sources)]
     if problems:
         more = f" (and {len(problems) - 12} more)" if len(problems) > 12 else ""
-        raise CheckpointError(f"{path} is not a checkpoint of {arch}: {'; '.join(problems[:12])}{more}")
+        raise MisfitError("; ".join(problems[:12]) + more)
     tensors["graph.audio_scale"] = torch.ones(())
     return fill_network(network, tensors)
 

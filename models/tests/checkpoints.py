@@ -54,6 +54,18 @@ def random_contents(arch: str, seed: int = 0) -> Contents:
     return contents
 
 
+def parity_inputs() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Frames float32 [2, 6, 50, 58, 3], log-mel float32 [2, 157, 80], ids int32 [2, 16].
+
+    `reference_outputs.npz` holds what the reference makes of them. Sizes that SAME padding treats differently, and
+    frames of unlike tints, so that their order matters.
+    """
+    rng = np.random.default_rng(7)
+    frames = rng.random((2, 6, 50, 58, 3), np.float32) * rng.random((2, 6, 1, 1, 3), np.float32)
+    log_mel = rng.normal(-3, 2, (2, 157, 80)) * rng.uniform(0.5, 1.5, (2, 157, 1))
+    return frames, log_mel.astype(np.float32), rng.integers(0, 65_536, (2, 16), np.int32)
+
+
 def _random(leaf: Leaf, rng: np.random.Generator) -> np.ndarray:
     if leaf.leaf == "counter":
         return np.array(rng.integers(1, 1000), np.int32)
