@@ -59,17 +59,18 @@ def same_max_pool(x: Tensor, kernel: int = 3, stride: int = 2) -> Tensor:
     Padding by `before` with ceil_mode is exact, and unlike an explicit -inf pad it survives static quantisation.
     """
     pads = _all_pads(x, (kernel, kernel), (stride, stride))
-    before = tuple(low for low, _ in pads)
-    if all(type(low) is int for low in before):
-        return F.max_pool2d(x, kernel, stride, before, ceil_mode=True)
+    if _ceil_mode_pads_alike(pads, (stride, stride)):
+        return F.max_pool2d(x, kernel, stride, tuple(before for before, _ in pads), ceil_mode=True)
     # A symbolic size: ONNX has no padding of pools that is known at run time only.
-    return F.max_pool2d(F.pad(x, _pad_argument(pads), value=torch.finfo(torch.float32).min), kernel, stride)
+    return F.max_pool2d(_padded_low(x, pads), kernel, stride)
 
 
 def same_max_pool3d(x: Tensor, kernel: tuple[int, int, int], stride: tuple[int, int, int]) -> Tensor:
     """Max-pool of [B, C, T, H, W] with SAME padding, in the way of `same_max_pool`."""
-    before = tuple(low for low, _ in _all_pads(x, kernel, stride))
-    return F.max_pool3d(x, kernel, stride, before, ceil_mode=True)
+    pads = _all_pads(x, kernel, stride)
+    if _ceil_mode_pads_alike(pads, stride):
+        return F.max_pool3d(x, kernel, stride, tuple(before for before, _ in pads), ceil_mode=True)
+    return F.max_pool3d(_padded_low(x, pads), kernel, stride)
 
 
 def mean_pool(x: Tensor) -> Tensor:
@@ -83,6 +84,15 @@ def _all_pads(x: Tensor, kernel: tuple[int, ...], stride: tuple[int, ...]) -> li
 
 def _symmetric(pads: list[tuple[int, int]]) -> bool:
     return all(type(before) is int and before == after for before, after in pads)
+
+
+def _ceil_mode_pads_alike(pads: list[tuple[int, int]], stride: tuple[int, ...]) -> bool:
+    """Whether ceil_mode adds what `after` has more than `before`: it adds up to stride - 1."""
+    return all(type(before) is int and after - before < s for (before, after), s in zip(pads, stride, strict=True))
+
+
+def _padded_low(x: Tensor, pads: list[tuple[int, int]]) -> Tensor:
+    return F.pad(x, _pad_argument(pads), value=torch.finfo(torch.float32).min)
 
 
 def _pad_argument(pads: list[tuple[int, int]]) -> list[int]:
