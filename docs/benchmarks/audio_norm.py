@@ -69,9 +69,9 @@ def main() -> None:
             "|---|---|---|---|---|",
             *rows,
             "",
-            "An import leaves it off, since that is the published network; `mmv-search bundle import --audio-norm FOLDER`",
-            "measures the factor on the films of a folder and records it in `bundle.json`. What it is worth there has to",
-            "be measured there.",
+            "An import leaves it off, since that is the published network; `bundle import --audio-norm FOLDER` measures",
+            "the factor on the films of a folder and records it in `bundle.json`. What it is worth there has to be",
+            "measured there.",
             "",
         ]
     )
