@@ -13,6 +13,7 @@ import torch
 
 from models.bundle import Bundle, BundleError, load_bundle, rewrite_metrics, sha256, shipped_bundle_path
 from models.networks.deflation import DeflatedMMV
+from models.networks.embedding_graph import FACGraph
 from models.preprocess.text import UnknownWords
 from models.runtime import Encoders
 from models.tests import tiny
@@ -29,6 +30,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     with torch.no_grad():
         for parameter in deflated.trainable():
             parameter.add_(0.1 * torch.randn_like(parameter))
+    assert isinstance(network.graph, FACGraph)
     network.graph.audio_scale.fill_(2.5)
     return export_bundle(
         network,
@@ -70,7 +72,9 @@ def test_restored_network_is_the_exported_one(bundle: Bundle) -> None:
     with torch.no_grad():
         a, b = network.encode_video(frames)["fine"], restored.network.encode_video(frames)["fine"]
     assert torch.allclose(a, b, atol=0.02 * a.abs().max().item())  # stored in fp16
+    assert isinstance(restored.network.graph, FACGraph)
     assert restored.network.graph.audio_scale.item() == 2.5
+    assert restored.table is not None
     assert restored.table.words == tiny.word_table().words
 
 
@@ -106,6 +110,7 @@ def test_runtime_refuses_texts_without_a_known_word(bundle: Bundle) -> None:
 
 def test_audio_scale_reaches_the_coarse_space_of_the_exported_encoder(bundle: Bundle) -> None:
     restored = restore(bundle)
+    assert isinstance(restored.network.graph, FACGraph)
     module = encoder_modules(*restored)["audio"]
     wave = torch.randn(1, 12_800) * 0.1
     with torch.no_grad():

@@ -3,11 +3,17 @@
 from pathlib import Path
 
 import pytest
+import torch
 
+from models.networks.embedding_graph import GRAPHS
+from models.networks.mmv import unfilled_network
 from models.networks.preact_resnet import ResNetConfig
+from models.pretrained.importer import published_inputs
+from models.pretrained.published import ARCHS, WORD_TABLE
 from models.training.config import ConfigError, load_config
 
-SHIPPED = Path(__file__).parents[1] / "training" / "configs" / "freedoom-fac-small.yaml"
+CONFIGS = Path(__file__).parents[1] / "training" / "configs"
+SHIPPED = CONFIGS / "freedoom-fac-small.yaml"
 
 
 def test_the_shipped_configuration_loads() -> None:
@@ -15,6 +21,40 @@ def test_the_shipped_configuration_loads() -> None:
     assert config.name == "freedoom-fac-small"
     assert isinstance(config.network.video, ResNetConfig)
     assert config.inputs.step_s == pytest.approx(0.4)
+
+
+def test_every_configuration_builds() -> None:
+    found = sorted(CONFIGS.glob("*.yaml"))
+    assert {path.stem for path in found} == {"freedoom-fac-small", *(f"mmv-{arch}" for arch in ARCHS)}
+    for path in found:
+        config = load_config(path)
+        assert config.name == path.stem
+        network = unfilled_network(config.network, (config.words, 300))
+        assert all(p.device == torch.device("meta") for p in network.parameters())
+
+
+@pytest.mark.parametrize(
+    ("arch", "values"),
+    [("s3d", 57_509_968), ("tsm-resnet50", 72_388_608), ("tsm-resnet50x2", 143_828_544)],
+)
+def test_published_sizes_have_the_published_number_of_parameters(arch: str, values: int) -> None:
+    """MMV.md section 2; the 65,536 x 300 word table is among them."""
+    config = load_config(CONFIGS / f"mmv-{arch}.yaml")
+    assert config.inputs == published_inputs(200)
+    assert config.network == ARCHS[arch].network
+    assert config.words == WORD_TABLE[0]
+    ours = sum(p.numel() for p in unfilled_network(config.network, WORD_TABLE).parameters())
+    # Two more heads are in the checkpoints, which FAC never uses: txt2audio_embd and audio2txt_embd (2048 -> 512).
+    assert ours + 2 * (2048 + 1) * 512 == values
+
+
+@pytest.mark.parametrize("graph", GRAPHS)
+def test_one_key_makes_another_graph_of_the_shipped_network(tmp_path: Path, graph: str) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(SHIPPED.read_text().replace("network:\n", f"network:\n  graph: {graph}\n"))
+    config = load_config(path)
+    assert config.network.graph == graph
+    unfilled_network(config.network, (config.words, 300))
 
 
 @pytest.mark.parametrize(
