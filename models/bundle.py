@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -54,8 +55,8 @@ class Variant:
 
     file: str
     sha256: str
-    cosine: dict[str, float]  # of the worst input
-    cosine_mean: dict[str, float]
+    cosine: dict[str, float]  # the mean over `samples` inputs
+    lowest: dict[str, float]
     samples: int
 
 
@@ -205,14 +206,16 @@ def rewrite_metrics(bundle: Bundle, metrics: dict[str, Any]) -> Bundle:
     return load_bundle(bundle.path)
 
 
-def record_variants(bundle: Bundle, precision: str, found: dict[str, Variant]) -> Bundle:
-    """Add variants, whose files are in the bundle's folder already, to its manifest: the last step of making them."""
+def set_variants(bundle: Bundle, precision: str, encoders: dict[str, Variant]) -> Bundle:
+    """Write which variants of one precision there are, by modality. Their files must be in place already."""
     manifest = bundle.path / MANIFEST
     data = json.loads(manifest.read_text(encoding="utf-8"))
-    known = data.setdefault("variants", {}).setdefault(precision, {})
-    known.update({modality: asdict(variant) for modality, variant in found.items()})
+    data.setdefault("variants", {})[precision] = {modality: asdict(variant) for modality, variant in encoders.items()}
     temporary = manifest.with_suffix(".tmp")
-    temporary.write_text(_dump(data), encoding="utf-8")
+    with temporary.open("w", encoding="utf-8") as file:
+        file.write(_dump(data))
+        file.flush()
+        os.fsync(file.fileno())
     temporary.replace(manifest)
     return load_bundle(bundle.path)
 

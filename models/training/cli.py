@@ -19,6 +19,7 @@ def register(app: typer.Typer, bundle_app: typer.Typer) -> None:
     """Add the training commands to the command line."""
     from models.pretrained.cli import import_bundle
     from models.training.data.footage.cli import footage
+    from models.training.variants_cli import quantize
 
     app.command()(footage)
     app.command()(train)
@@ -26,6 +27,7 @@ def register(app: typer.Typer, bundle_app: typer.Typer) -> None:
     app.command()(export)
     app.command()(evaluate)
     bundle_app.command("verify")(verify)
+    bundle_app.command("quantize")(quantize)
     bundle_app.command("import")(import_bundle)
 
 
