@@ -10,6 +10,11 @@ from models.bundle import VOCABULARY, Bundle
 from models.preprocess.text import Tokenizer
 
 
+# Input values of one call, about one window of a published network: such a window needs half a gigabyte while it is
+# embedded, and a larger batch gains nothing on a CPU (FINDINGS section 5).
+VALUES_A_CALL = 4_000_000
+
+
 class Embedding(NamedTuple):
     """float32 rows, L2-normalised but for the representation.
 
@@ -83,9 +88,14 @@ class Encoders:
 
     def _embed(self, modality: str, array: np.ndarray) -> Embedding:
         session = self._session(modality)
-        feed = {session.get_inputs()[0].name: np.ascontiguousarray(array)}
+        feed_name = session.get_inputs()[0].name
         names = [output.name for output in session.get_outputs()]
-        return Embedding(**dict(zip(names, session.run(names, feed), strict=True)))
+        rows = max(1, VALUES_A_CALL // max(1, array[0].size)) if len(array) else 1
+        calls = [
+            session.run(names, {feed_name: np.ascontiguousarray(array[i : i + rows])})
+            for i in range(0, max(1, len(array)), rows)
+        ]
+        return Embedding(**{name: np.concatenate(parts) for name, *parts in zip(names, *calls, strict=True)})
 
     def _session(self, modality: str) -> ort.InferenceSession:
         with self._lock:

@@ -11,6 +11,7 @@ import onnx
 import pytest
 import torch
 
+from models import runtime
 from models.bundle import Bundle, BundleError, load_bundle, rewrite_metrics, sha256, shipped_bundle_path
 from models.networks.deflation import DeflatedMMV
 from models.networks.embedding_graph import FACGraph
@@ -97,6 +98,18 @@ def test_runtime_gives_normalised_embeddings(bundle: Bundle) -> None:
     assert audio.instance is not None
     text = encoders.text(["a red square", "low tone"])
     assert np.allclose(np.linalg.norm(text, axis=1), 1, atol=1e-5)
+
+
+def test_large_batches_go_in_parts_and_come_out_whole(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    frames = np.random.default_rng(0).integers(0, 256, (5, 4, 32, 40, 3), dtype=np.uint8)
+    whole = Encoders(bundle).video(frames)
+    monkeypatch.setattr(runtime, "VALUES_A_CALL", 2 * frames[0].size + 1)
+    parts = Encoders(bundle).video(frames)
+    for a, b in zip(whole[:3], parts[:3], strict=True):
+        assert a is not None
+        assert b is not None
+        assert a.shape[0] == 5
+        assert np.allclose(a, b, atol=1e-5)
 
 
 def test_runtime_takes_sounds_shorter_than_the_network_can(bundle: Bundle) -> None:
