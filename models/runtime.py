@@ -9,7 +9,6 @@ import onnxruntime as ort
 from models.bundle import VOCABULARY, Bundle
 from models.preprocess.text import Tokenizer
 
-
 # Input values of one call, about one window of a published network: such a window needs half a gigabyte while it is
 # embedded, and a larger batch gains nothing on a CPU (FINDINGS section 5).
 VALUES_A_CALL = 4_000_000

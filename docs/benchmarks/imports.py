@@ -15,8 +15,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from models.pretrained.published import ARCHS, WORD_TABLE
 from models.preprocess.text import SPECIAL
+from models.pretrained.published import ARCHS, WORD_TABLE
 from models.tests.checkpoints import random_contents, write_checkpoint
 
 
@@ -37,8 +37,8 @@ def main() -> None:
             "# Importing published checkpoints",
             "",
             f"`mmv-search bundle import FILE --arch ARCH --vocab WORDS --out DIR` on {os.cpu_count()} cores: reading,",
-            "export of four encoders, comparison with PyTorch; and `bundle verify` of the result. Random weights of the",
-            "published sizes. Written by `docs/benchmarks/imports.py`, which says how.",
+            "export of four encoders, comparison with PyTorch; and `bundle verify` of the result. Random weights of",
+            "the published sizes. Written by `docs/benchmarks/imports.py`, which says how.",
             "",
             "| network | checkpoint | bundle | import | peak memory | verify |",
             "|---|---|---|---|---|---|",
