@@ -14,7 +14,7 @@ from models.networks.deflation import DeflatedMMV
 from models.runtime import Encoders
 from models.tests import tiny
 from models.tests.test_training_cli import failed_with, run
-from models.training import variants
+from models.training import quantized, variants
 from models.training.export import export_bundle
 from models.training.onnx_graph import Graph, drop_zero_biases, read_folded, tidy
 from models.training.quantized import quantize
@@ -110,9 +110,21 @@ def test_the_temporal_shift_moves_quantised_values(copy: Bundle) -> None:
     made = add_variant(copy, "int8", samples())
     model = onnx.shape_inference.infer_shapes(onnx.load(made.encoder("video", "int8")))
     types = {info.name: info.type.tensor_type.elem_type for info in model.graph.value_info}
-    joined = [types[n.output[0]] for n in model.graph.node if n.op_type == "Concat"]
+    joins = [n for n in model.graph.node if n.op_type == "Concat" and "/slice" not in n.input[0]]
+    joined = [types[n.output[0]] for n in joins]
     assert joined.count(TensorProto.UINT8) >= 4
     assert TensorProto.FLOAT not in joined
+
+
+def test_slices_of_the_residual_stream_change_nothing(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    array = samples()["video"]
+    sliced = quantize(read_folded(bundle.encoder("video")), array)
+    monkeypatch.setattr(quantized, "slice_residuals", lambda model: None)
+    whole = quantize(read_folded(bundle.encoder("video")), array)
+    assert "Split" in {n.op_type for n in sliced.graph.node}
+    assert "Split" not in {n.op_type for n in whole.graph.node}
+    for frames in array:
+        assert np.array_equal(onnx_run(sliced, frames), onnx_run(whole, frames))
 
 
 def test_a_bad_variant_is_refused_and_the_bundle_stays_as_it_was(copy: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:

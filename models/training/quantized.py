@@ -17,6 +17,7 @@ import onnx
 from onnx import NodeProto, helper, numpy_helper
 
 from models.training.onnx_graph import Feeds, Graph, ranges, tidy
+from models.training.sliced import slice_residuals
 
 # Operators that move values, or choose among them: the same on quantised values of one scale.
 MOVES = {"Reshape", "Transpose", "Squeeze", "Unsqueeze", "Slice", "Concat", "Expand", "Identity", "Where", "MaxPool"}
@@ -51,7 +52,7 @@ def quantize(model: onnx.ModelProto, feeds: Feeds) -> onnx.ModelProto:
             node.input[0] = quantizer.quantized(node.input[0], source)
     graph.nodes.extend(quantizer.nodes)
     tidy(model)
-    onnx.checker.check_model(model)
+    slice_residuals(model)
     return model
 
 
@@ -127,7 +128,7 @@ class _Quantizer:
         if tensor != source and node is not None and _moves(self.graph, node):
             move = NodeProto()
             move.CopyFrom(node)
-            move.name = f"{node.name}/quantized"
+            move.name = ""  # names must differ, or be none
             data = _data_inputs(node)
             move.input[:] = [self.quantized(n, source) if i in data else n for i, n in enumerate(node.input)]
             if node.op_type == "Pad":
