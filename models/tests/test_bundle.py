@@ -19,7 +19,7 @@ from models.preprocess.text import UnknownWords
 from models.runtime import Encoders
 from models.tests import tiny
 from models.training.encoders import encoder_modules
-from models.training.export import export_bundle
+from models.training.export import export_bundle, store_weights_in_fp16
 from models.training.restore import restore
 from models.training.verify import compare
 
@@ -216,3 +216,17 @@ def _resign(folder: Path) -> None:
     manifest = json.loads((folder / "bundle.json").read_text())
     manifest["files"] = {name: sha256(folder / name) for name in manifest["files"]}
     (folder / "bundle.json").write_text(json.dumps(manifest))
+
+
+def test_weights_that_fp16_cannot_hold_stay_as_they_are() -> None:
+    values = {"fits": 0.5, "too fine": 0.1, "too large": 1e6}
+    arrays = [onnx.numpy_helper.from_array(np.full(2000, v, np.float32), name) for name, v in values.items()]
+    model = onnx.helper.make_model(onnx.helper.make_graph([], "weights", [], [], arrays))
+    store_weights_in_fp16(model)
+    stored = {array.name: onnx.numpy_helper.to_array(array) for array in model.graph.initializer}
+    assert {name: array.dtype for name, array in stored.items()} == {
+        "fits_fp16": np.float16,
+        "too fine": np.float32,
+        "too large": np.float32,
+    }
+    assert stored["too large"][0] == 1e6

@@ -14,8 +14,8 @@ def card(bundle: Bundle, parameters: int) -> str:
     """A page for whoever is about to use the bundle: data, recipe, figures with chance levels, limits, licence."""
     paragraphs = [
         f"# {bundle.name}",
-        f"An MMV network with the FAC embedding graph ({parameters / 1e6:.1f} M trained parameters) that embeds clips, "
-        "stills, sounds and words. Written by `mmv-search export`.",
+        f"An MMV network with the {_graph(bundle)} embedding graph ({parameters / 1e6:.1f} M trained parameters) that "
+        "embeds clips, stills, sounds and words. Written by `mmv-search export`.",
         "## What it can find",
         "It has seen nothing but rendered footage of a game, with generated narrations. By words it finds what that "
         "footage shows and sounds like. By example (a still, a sound, a clip) it leads back to the very same moment of "
@@ -31,6 +31,11 @@ def card(bundle: Bundle, parameters: int) -> str:
         paragraphs += ["## Figures", report(bundle.metrics, "mmv-search evaluate").rstrip()]
     paragraphs += ["## Licence", bundle.licence + "."]
     return "\n\n".join(p if p.startswith(("#", "|")) or "\n" in p else fill(p, WIDTH) for p in paragraphs) + "\n"
+
+
+def _graph(bundle: Bundle) -> str:
+    """FAC with ReLU between its spaces, the paper's own choice, is FAC as such."""
+    return {"fac_relu": "FAC", "fac": "FAC (no ReLU)", "fac_bnrelu": "FAC (BN, ReLU)"}.get(bundle.graph, bundle.graph)
 
 
 def _input(bundle: Bundle) -> str:

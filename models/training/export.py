@@ -164,10 +164,12 @@ def store_weights_in_fp16(model: onnx.ModelProto) -> None:
         if initializer.data_type != TensorProto.FLOAT:
             continue
         array = numpy_helper.to_array(initializer)
-        if array.size < FP16_MIN or not np.array_equal(array, array.astype(np.float16).astype(np.float32)):
+        with np.errstate(over="ignore"):  # beyond fp16's range: infinity, which is not equal
+            half = array.astype(np.float16)
+        if array.size < FP16_MIN or not np.array_equal(array, half.astype(np.float32)):
             continue
         original = initializer.name
-        initializer.CopyFrom(numpy_helper.from_array(array.astype(np.float16), original + "_fp16"))
+        initializer.CopyFrom(numpy_helper.from_array(half, original + "_fp16"))
         casts.append(helper.make_node("Cast", [original + "_fp16"], [original], to=TensorProto.FLOAT))
     nodes = [*casts, *graph.node]
     del graph.node[:]

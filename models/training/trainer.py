@@ -14,6 +14,7 @@ from torch import Tensor
 
 from models.networks.embedding_graph import FACGraph
 from models.networks.mmv import MMV
+from models.networks.s3d import S3D
 from models.preprocess.text import Tokenizer
 from models.training.config import TrainConfig
 from models.training.data.batches import Batch, Batches, centre_crop
@@ -46,7 +47,9 @@ def train(
         )
         held_out = open_cache(validation, config.inputs, config.augment.margin) if validation else None
     network = MMV(config.network, torch.from_numpy(table.vectors()))
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    for part in (network.video, network.audio):
+        volumes = isinstance(part, S3D)  # of 5 dimensions, which the format for 4 refuses
+        part.to(memory_format=torch.channels_last_3d if volumes else torch.channels_last)  # type: ignore[call-overload]
     optimiser = torch.optim.Adam([p for p in network.parameters() if p.requires_grad], lr=config.optim.learning_rate)
     step = restore_checkpoint(checkpoint, network, optimiser, config, cache.fingerprint) if checkpoint.exists() else 0
     run = Run(folder, config, table, network, cache.fingerprint, step)
