@@ -35,7 +35,9 @@ class Graph:
         return [
             node
             for node in self.nodes
-            if node.op_type == "Conv" and node.input[1] in self.constants and len(self.array(node.input[1]).shape) >= 4
+            if node.op_type == "Conv"
+            and all(name in self.constants for name in node.input[1:])
+            and self.array(node.input[1]).ndim >= 4
         ]
 
 
@@ -71,8 +73,8 @@ def drop_zero_biases(model: onnx.ModelProto) -> None:
         if name in graph.constants:
             return not graph.array(name).any()
         node = graph.producer.get(name)
-        if node is not None and node.op_type == "Constant":
-            return not numpy_helper.to_array(node.attribute[0].t).any()
+        if node is not None and node.op_type in ("Constant", "ConstantOfShape"):
+            return not any(numpy_helper.to_array(a.t).any() for a in node.attribute)
         return node is not None and node.op_type in ("Cast", "CastLike", "Expand") and is_zero(node.input[0])
 
     for node in model.graph.node:
