@@ -72,6 +72,9 @@ def embed_clips(encoders: Encoders, data: Path, progress: Callable[[int, int], N
 Wordings = dict[str, dict[str, list[str]]]
 FOOTAGE_WORDINGS: Wordings = {"generator's wording": CONCEPT_QUERIES, "paraphrases": PARAPHRASES}
 
+# What a disjoint graph cannot do.
+SOUND_AND_TEXT = ("text -> video + sound", "audio -> text", "text -> audio")
+
 
 def evaluate(
     encoders: Encoders,
@@ -92,16 +95,15 @@ def evaluate(
     a_fine, a_coarse, image = found.sound_fine[rows], found.sound_coarse[rows], found.image_fine[rows]
     directions: dict[str, Retrieval] = {
         "text -> video": retrieval(text @ v_coarse.T, truth),
+        "text -> video + sound": retrieval(text @ v_coarse.T + text @ a_coarse.T, truth),
         "audio -> video": retrieval(a_fine @ v_fine.T, truth),
         "video -> audio": retrieval(v_fine @ a_fine.T, truth),
         "image -> video": retrieval(image @ v_fine.T, truth),
+        "audio -> text": retrieval(a_coarse @ text.T, truth),
+        "text -> audio": retrieval(text @ a_coarse.T, truth),
     }
-    if encoders.bundle.graph != "disjoint":  # there nothing joins sound and words
-        directions |= {
-            "text -> video + sound": retrieval(text @ v_coarse.T + text @ a_coarse.T, truth),
-            "audio -> text": retrieval(a_coarse @ text.T, truth),
-            "text -> audio": retrieval(text @ a_coarse.T, truth),
-        }
+    if encoders.bundle.graph == "disjoint":
+        directions = {name: r for name, r in directions.items() if name not in SOUND_AND_TEXT}
     concepts = {name: _concepts(encoders, found, queries) for name, queries in wordings.items()}
     return {
         "data": {"clips": len(found.clips), "items": len(rows), "maps": sorted({c.map for c in found.clips})},
