@@ -20,6 +20,7 @@ from models.networks.mmv import MMV
 from models.networks.s3d import S3D
 from models.training.data.word_vectors import WordTable
 from models.training.encoders import Encoder, encoder_modules, example_inputs
+from models.training.onnx_graph import drop_zero_biases
 from models.training.progress import Step, silent
 
 OPSET = 20
@@ -139,6 +140,7 @@ def _export(modality: str, module: Encoder, network: MMV, inputs: InputSpec, voc
         )
     assert program is not None
     model = program.model_proto
+    drop_zero_biases(model)
     store_weights_in_fp16(model)
     for node in model.graph.node:  # the exporter records where in the source each node came from: paths of the machine
         del node.metadata_props[:]
