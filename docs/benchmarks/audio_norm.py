@@ -69,8 +69,8 @@ def main() -> None:
             "|---|---|---|---|---|",
             *rows,
             "",
-            "An import leaves it off, since that is the published network; `bundle import --audio-norm FOLDER` measures",
-            "the factor on the films of a folder and records it in `bundle.json`. What it is worth there has to be",
+            "An import leaves it off, since that is the published network; `bundle import --audio-norm FOLDER` has",
+            "the factor measured on the films of a folder and records it in `bundle.json`. What it is worth must be",
             "measured there.",
             "",
         ]

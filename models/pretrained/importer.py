@@ -57,7 +57,7 @@ def import_checkpoint(checkpoint: Path, arch: str, out: Path, options: ImportOpt
     with console.status(f"reading {checkpoint.name}"):
         network = load_checkpoint(checkpoint, arch)
         digest = sha256(checkpoint)
-    table = _word_table(network, words, options.vocabulary)
+    table = _word_table(network, words, options.vocabulary, console)
     metrics: dict[str, Any] = {}
     if options.audio_norm:
         metrics["audio_norm"] = correct_audio_norm(network, options.audio_norm, inputs, console)
@@ -97,15 +97,21 @@ def import_checkpoint(checkpoint: Path, arch: str, out: Path, options: ImportOpt
     return load_bundle(out)
 
 
-def _word_table(network: MMV, words: list[str] | None, vocabulary: Path | None) -> WordTable | None:
+def _word_table(network: MMV, words: list[str] | None, vocabulary: Path | None, console: Console) -> WordTable | None:
     """The checkpoint's word vectors with the file's words; None without a file: which word is which is not guessed."""
     if words is None:
         return None
     vectors = network.text.embed.weight.detach().numpy()
-    if len(words) != len(vectors):
+    if len(words) > len(vectors):
         raise VocabularyError(
             f"{vocabulary} has {len(words):,} words, but the checkpoint {len(vectors):,} word vectors: they do not "
             "belong together"
+        )
+    if len(words) < len(vectors):  # as of a list that was cut short: those that are there are right
+        console.print(
+            f"[yellow]warning:[/yellow] {vocabulary} has {len(words):,} words for {len(vectors):,} word vectors. Is it "
+            "the whole list, and that of this checkpoint? The other words will be unknown.",
+            soft_wrap=True,
         )
     return WordTable(words, vectors, np.ones((len(vectors), 1), np.float32))
 
@@ -125,7 +131,7 @@ def _difference(bundle: Bundle, network: MMV, deflated: DeflatedMMV, table: Word
 def _provenance(checkpoint: Path, digest: str, arch: str, vocabulary: Path | None) -> dict[str, Any]:
     return {
         "checkpoint": {"file": checkpoint.name, "sha256": digest, "arch": arch},
-        "vocabulary": {"file": vocabulary.name, "sha256": sha256(vocabulary)} if vocabulary else None,
+        "vocabulary": vocabulary and {"file": vocabulary.name, "sha256": sha256(vocabulary)},
         "git_revision": git_revision(),
         "torch": torch.__version__,
     }

@@ -135,6 +135,19 @@ def test_words_of_another_checkpoint_are_refused_at_once(checkpoint: Path, tmp_p
     assert not (tmp_path / "b").exists()
 
 
+def test_a_word_list_that_was_cut_short_is_told_and_its_words_are_right(
+    checkpoint: Path, worded: Bundle, tmp_path: Path
+) -> None:
+    words = tiny_checkpoint.write_words(tmp_path / "words.txt", WORDS[:7])
+    arguments = ("bundle", "import", checkpoint, "--arch", ARCH, "--out", tmp_path / "b", "--size", SIZE)
+    result = run(*arguments, "--vocab", words)
+    assert result.exit_code == 0, result.output
+    assert "has 7 words for 11 word vectors" in result.output
+    short = load_bundle(tmp_path / "b")
+    assert np.allclose(Encoders(short).text(["dog barks"]), Encoders(worded).text(["dog zebra"]), atol=1e-5)
+    assert max(d.relative for d in compare(short) if d.modality == "text") <= TOLERANCE
+
+
 def test_deflation_learns_from_unlabelled_stills(
     checkpoint: Path, plain: Bundle, footage: Path, tmp_path: Path
 ) -> None:

@@ -10,12 +10,10 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from models.bundle import Bundle, BundleError, load_bundle, shipped_bundle_path
-from models.networks.deflation import DeflatedMMV
 from models.runtime import Encoders
-from models.tests import tiny
+from models.tests import tiny, tiny_bundle
 from models.tests.test_training_cli import failed_with, run
 from models.training import quantized, variants
-from models.training.export import export_bundle
 from models.training.onnx_graph import Graph, drop_zero_biases, read_folded, tidy
 from models.training.quantized import quantize
 from models.training.variants import VariantError, add_variant, compare
@@ -42,18 +40,7 @@ def samples(count: int = 8, seed: int = 0) -> dict[str, list[np.ndarray]]:
 
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    network = tiny.network()
-    return export_bundle(
-        network,
-        DeflatedMMV(network),
-        tiny.word_table(),
-        tiny.INPUTS,
-        tmp_path_factory.mktemp("bundles") / "tiny",
-        name="tiny",
-        licence="none",
-        provenance={},
-        metrics={},
-    )
+    return tiny_bundle.export(tmp_path_factory.mktemp("bundles") / "tiny")
 
 
 @pytest.fixture
