@@ -126,7 +126,8 @@ def verify(path: Annotated[Path, typer.Argument(help="The bundle's folder.")]) -
             console.print(
                 f"{modality}: {len(mine)} comparisons with PyTorch, largest relative difference "
                 f"{worst.relative:.1e} "
-                f"({worst.output}, batch {worst.batch}, length {worst.length})"
+                f"({worst.output}, batch {worst.batch}, length {worst.length})",
+                soft_wrap=True,
             )
         bad = [d for d in differences if not d.ok]
         if bad:
