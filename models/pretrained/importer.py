@@ -1,5 +1,6 @@
 """A published checkpoint to a bundle that the service runs: weights, image network, words, ONNX, and the proof."""
 
+import contextlib
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,7 +52,9 @@ def import_checkpoint(checkpoint: Path, arch: str, out: Path, options: ImportOpt
     Raises CheckpointError, VocabularyError, BundleError or ValueError; what was computed for the deflation is kept in
     `<out>.work` for the next try.
     """
-    require_replaceable(out)
+    unverified = out.with_name(f"{out.name}.unverified")
+    for folder in (out, unverified):
+        require_replaceable(folder)
     inputs = published_inputs(options.size)
     words = read_vocabulary(options.vocabulary) if options.vocabulary else None
     with console.status(f"reading {checkpoint.name}"):
@@ -63,12 +66,11 @@ def import_checkpoint(checkpoint: Path, arch: str, out: Path, options: ImportOpt
         metrics["audio_norm"] = correct_audio_norm(network, options.audio_norm, inputs, console)
     deflated = DeflatedMMV(network)
     metrics["deflation"] = {"kind": "naive"}
-    work = out.with_name(f"{out.name}.work")
+    work = out.with_name(f"{out.name}.work") / digest[:12]
     if options.deflate_stills:
         metrics["deflation"] = deflate_on_stills(
-            network, deflated, options.deflate_stills, inputs, options.deflate_steps, work / digest[:12], console
+            network, deflated, options.deflate_stills, inputs, options.deflate_steps, work, console
         )
-    unverified = out.with_name(f"{out.name}.unverified")
     try:
         with console.status("exporting") as status:
             bundle = export_bundle(
@@ -94,6 +96,8 @@ def import_checkpoint(checkpoint: Path, arch: str, out: Path, options: ImportOpt
     finally:
         shutil.rmtree(unverified, ignore_errors=True)
     shutil.rmtree(work, ignore_errors=True)
+    with contextlib.suppress(OSError):  # it holds the work of another checkpoint, or was never made
+        work.parent.rmdir()
     return load_bundle(out)
 
 
