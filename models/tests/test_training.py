@@ -10,6 +10,7 @@ import torch
 from rich.console import Console
 
 from models.bundle import rewrite_metrics
+from models.networks.deflation import DeflatedMMV
 from models.networks.embedding_graph import FACGraph
 from models.preprocess.media import read_frames
 from models.runtime import Encoders
@@ -17,12 +18,21 @@ from models.tests import tiny
 from models.tests.tiny_clips import COLOURS, write_set
 from models.training import trainer
 from models.training.card import card
+from models.training.config import DeflateConfig
 from models.training.data.batches import Batches
 from models.training.data.cache import PER_STEP, ClipCache, open_cache
 from models.training.data.manifest import write_manifest
-from models.training.deflate import deflate, load_deflated, make_batches
+from models.training.deflate import (
+    CHECKPOINT_EVERY,
+    deflate,
+    fit_deflated,
+    load_deflated,
+    make_batches,
+    static_outputs,
+)
 from models.training.evaluation.footage_retrieval import evaluate, report
 from models.training.export import export_bundle
+from models.training.progress import progress_bar
 from models.training.run import CHECKPOINT, TrainingError, load_run, provenance
 from models.training.trainer import learning_rate, train
 
@@ -216,3 +226,30 @@ def test_from_clips_to_a_bundle_that_finds_what_it_was_trained_on(data: Path, ca
     page = card(rewrite_metrics(bundle, {**bundle.metrics, **metrics}), 1_000_000)
     assert "18 clips" in page
     assert "| text -> video |" in page
+
+
+def test_an_interrupted_deflation_ends_where_an_uninterrupted_one_does(tmp_path: Path) -> None:
+    network, images = tiny.network(), torch.rand(4, 32, 40, 3)
+    config = DeflateConfig(steps=CHECKPOINT_EVERY + 10, batch=4, learning_rate=3e-3)
+    wanted = static_outputs(network, images, 4)
+
+    def fit(breaks_at: int | None) -> torch.Tensor:
+        def pairs(step: int) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+            steps.append(step)
+            if step == breaks_at:
+                raise KeyboardInterrupt
+            return images * (1 - step / 100), wanted
+
+        deflated = DeflatedMMV(network)
+        with progress_bar(QUIET) as bar:
+            fit_deflated(deflated, pairs, config, bar, tmp_path / "fit.pt")
+        return torch.cat([parameter.flatten() for parameter in deflated.trainable()])
+
+    steps: list[int] = []
+    whole = fit(None)
+    (tmp_path / "fit.pt").unlink()
+    with pytest.raises(KeyboardInterrupt):
+        fit(CHECKPOINT_EVERY + 5)
+    steps.clear()
+    assert torch.equal(fit(None), whole)
+    assert steps[0] == CHECKPOINT_EVERY

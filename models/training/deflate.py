@@ -4,6 +4,7 @@ The instance heads of stills and sounds are fitted in the same step, on the same
 """
 
 import json
+import math
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -81,7 +82,7 @@ def fit_deflated(
         # Each space weighs the same, whatever its scale.
         loss = torch.stack([F.l1_loss(got[s], wanted[s]) / wanted[s].abs().mean() for s in SPACES]).mean()
         for group in optimiser.param_groups:
-            group["lr"] = config.learning_rate * 0.5 * (1 + np.cos(np.pi * step / config.steps))
+            group["lr"] = config.learning_rate * 0.5 * (1 + math.cos(math.pi * step / config.steps))
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
