@@ -12,6 +12,7 @@ import tempfile
 from pathlib import Path
 
 from models.bundle import MANIFEST, Bundle, BundleError, load_bundle, shipped_bundle_path
+from service.media.store import fsync_folder
 from service.settings import Settings
 
 
@@ -33,7 +34,7 @@ def promote(folder: Path, settings: Settings) -> Bundle:
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(settings.active_bundle_file)
-    _sync(settings.home)
+    fsync_folder(settings.home)
     return load_bundle(kept)
 
 
@@ -42,7 +43,7 @@ def back_to_shipped(settings: Settings) -> Bundle:
     shipped = load_bundle(shipped_bundle_path())
     settings.active_bundle_file.unlink(missing_ok=True)
     if settings.home.is_dir():
-        _sync(settings.home)
+        fsync_folder(settings.home)
     return shipped
 
 
@@ -79,18 +80,10 @@ def _copy(source: Bundle, target: Path) -> None:
                 os.fsync(copy.fileno())
         if load_bundle(work).fingerprint != source.fingerprint:
             raise BundleError(f"{source.path} changed while it was copied; promote it again")
-        _sync(work)
+        fsync_folder(work)
         if target.exists():  # damaged, or an older account of the same encoders: it steps aside
             target.rename(scratch / "old")
         work.rename(target)
-        _sync(target.parent)
+        fsync_folder(target.parent)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -51,31 +51,21 @@ def read_samples(folder: Path, inputs: "InputSpec", count: int) -> dict[str, lis
     Out of the films, sounds and pictures of a folder, evenly spread over the files, from the beginning of each. Raises
     ValueError where there is nothing to see.
     """
-    from models.preprocess.media import read_audio, read_frames
-    from models.preprocess.windows import fit_frames, spread
-    from models.training.data.folder import media_files, stills
+    from models.preprocess.windows import spread
+    from models.training.data.folder import film_windows, media_files, sound_windows, stills
 
-    def taken(of: list[Path], read: Callable[[Path], Iterator[np.ndarray]]) -> list[np.ndarray]:
+    def taken(of: list[Path], read: Callable[[Path, "InputSpec"], Iterator[np.ndarray]]) -> list[np.ndarray]:
         if not of:
             return []
         per_file = -(-count // len(of))
-        each = (piece for i in spread(len(of), count) for piece in islice(read(of[i]), per_file))
+        each = (piece for i in spread(len(of), count) for piece in islice(read(of[i], inputs), per_file))
         return [piece[None] for piece in islice(each, count)]
-
-    def windows(film: Path) -> Iterator[np.ndarray]:
-        frames = read_frames(film, inputs.step_s, inputs.frame_height, inputs.frame_width, method=inputs.resize)
-        while seen := list(islice(frames, inputs.frames)):
-            yield fit_frames(np.stack(seen), inputs.frames)
-
-    def sounds(file: Path) -> Iterator[np.ndarray]:
-        samples = round(inputs.window_s * inputs.sample_rate)
-        return (np.resize(chunk, samples) for chunk in read_audio(file, inputs.sample_rate, chunk=samples))
 
     files = list(media_files(folder))
     return {
-        "video": taken([path for path, info in files if info.has_video and not info.is_image], windows),
+        "video": taken([path for path, info in files if info.has_video and not info.is_image], film_windows),
         "image": [still[None] for still in stills(folder, inputs, STILLS_PER_WINDOW * count)],
-        "audio": taken([path for path, info in files if info.has_audio], sounds),
+        "audio": taken([path for path, info in files if info.has_audio], sound_windows),
     }
 
 

@@ -26,7 +26,7 @@ class MediaStore:
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
         temporary.replace(target)
-        _fsync_folder(target.parent)
+        fsync_folder(target.parent)
         return target
 
     def delete(self, sha256: str) -> None:
@@ -49,7 +49,8 @@ class MediaStore:
             os.close(handle)
 
 
-def _fsync_folder(folder: Path) -> None:
+def fsync_folder(folder: Path) -> None:
+    """Make sure that names put into a folder are there after a power cut."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

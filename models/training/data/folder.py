@@ -53,14 +53,24 @@ def windows(folder: Path, inputs: InputSpec, count: int) -> Iterator[Window]:
     films = [path for path, info in media_files(folder) if info.has_video and info.has_audio]
     if not films:
         raise ValueError(f"{folder} has no film with picture and sound that can be read")
-    samples = round(inputs.window_s * inputs.sample_rate)
     per_film = min(WINDOWS_PER_FILM, -(-count // len(films)))
     for path in [films[i] for i in spread(len(films), -(-count // per_film))]:
-        sounds = read_audio(path, inputs.sample_rate, chunk=samples)
-        frames = read_frames(path, inputs.step_s, inputs.frame_height, inputs.frame_width, method=inputs.resize)
-        for waveform in islice(sounds, per_film):
-            if seen := list(islice(frames, inputs.frames)):
-                yield Window(fit_frames(np.stack(seen), inputs.frames), np.resize(waveform, samples))
+        pairs = zip(film_windows(path, inputs), sound_windows(path, inputs), strict=False)  # either may end first
+        for frames, waveform in islice(pairs, per_film):
+            yield Window(frames, waveform)
+
+
+def film_windows(film: Path, inputs: InputSpec) -> Iterator[np.ndarray]:
+    """A film's picture, window after window: uint8 [T, H, W, 3], the last one looped."""
+    frames = read_frames(film, inputs.step_s, inputs.frame_height, inputs.frame_width, method=inputs.resize)
+    while seen := list(islice(frames, inputs.frames)):
+        yield fit_frames(np.stack(seen), inputs.frames)
+
+
+def sound_windows(file: Path, inputs: InputSpec) -> Iterator[np.ndarray]:
+    """A file's sound, window after window: float32 [S], the last one looped."""
+    samples = round(inputs.window_s * inputs.sample_rate)
+    return (np.resize(chunk, samples) for chunk in read_audio(file, inputs.sample_rate, chunk=samples))
 
 
 def media_files(folder: Path) -> Iterator[tuple[Path, MediaInfo]]:
