@@ -1,79 +1,30 @@
 """Held-out evaluation of a bundle on a footage set: every direction that the service searches in, beside chance."""
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from models.preprocess.media import read_audio, read_frames
-from models.preprocess.text import UnknownWords
-from models.preprocess.windows import fit_frames
 from models.runtime import Encoders
-from models.training.data.footage.vocabulary import CONCEPT_QUERIES, PARAPHRASES
-from models.training.data.manifest import Clip, read_manifest
-from models.training.evaluation.metrics import Concepts, Retrieval, concept_precision, retrieval
-
-
-@dataclass(frozen=True)
-class EmbeddedClips:
-    """The middle window of every clip, and one still of it. Rows align with `clips`; silent clips' sound is zero."""
-
-    clips: list[Clip]
-    video_fine: np.ndarray
-    video_coarse: np.ndarray
-    image_fine: np.ndarray
-    sound_fine: np.ndarray
-    sound_coarse: np.ndarray
-
-
-def embed_clips(encoders: Encoders, data: Path, progress: Callable[[int, int], None] | None = None) -> EmbeddedClips:
-    """Decode and embed every clip of `data/manifest.jsonl`."""
-    spec = encoders.bundle.inputs
-    clips = read_manifest(data / "manifest.jsonl")
-    dims = encoders.bundle.dims
-    out = {
-        name: np.zeros((len(clips), dims[space]), np.float32)
-        for name, space in (
-            ("video_fine", "fine"),
-            ("video_coarse", "coarse"),
-            ("image_fine", "fine"),
-            ("sound_fine", "fine"),
-            ("sound_coarse", "coarse"),
-        )
-    }
-    for i, clip in enumerate(clips):
-        start = max(0.0, (clip.duration_s - spec.window_s) / 2)
-        # A grid that starts at the window: read at a fine step, then take every frame of the window.
-        fine = read_frames(data / clip.file, spec.step_s / 4, spec.frame_height, spec.frame_width, method=spec.resize)
-        frames = np.stack(list(fine))
-        first = round(start / spec.step_s * 4)
-        window = fit_frames(frames[first::4], spec.frames)
-        video = encoders.video(window[None])
-        # The still lies between two of the window's frames, so it is a picture the video encoder has not seen.
-        still = frames[min(first + 4 * (spec.frames // 2) + 2, len(frames) - 1)]
-        out["video_fine"][i] = video.fine[0]
-        if video.coarse is not None:
-            out["video_coarse"][i] = video.coarse[0]
-        out["image_fine"][i] = encoders.image(still[None]).fine[0]
-        if clip.has_audio:
-            sound = np.concatenate(list(read_audio(data / clip.file, spec.sample_rate)))
-            begin = round(start * spec.sample_rate)
-            heard = encoders.audio(sound[None, begin : begin + round(spec.window_s * spec.sample_rate)])
-            out["sound_fine"][i] = heard.fine[0]
-            if heard.coarse is not None:  # else it stays zeros, which find nothing
-                out["sound_coarse"][i] = heard.coarse[0]
-        if progress:
-            progress(i + 1, len(clips))
-    return EmbeddedClips(clips, **out)
-
-
-Wordings = dict[str, dict[str, list[str]]]
-FOOTAGE_WORDINGS: Wordings = {"generator's wording": CONCEPT_QUERIES, "paraphrases": PARAPHRASES}
+from models.training.evaluation import product_ranking as product
+from models.training.evaluation.bootstrap import middle, resamples
+from models.training.evaluation.footage_clips import EmbeddedClips, embed_clips, text_rows, told
+from models.training.evaluation.metrics import Concepts, Naming, Retrieval, concept_precision, naming, retrieval
+from models.training.evaluation.product_ranking import best_frame, fused
+from models.training.evaluation.wordings import FOOTAGE_WORDINGS, GENERATOR, PLAIN_LANGUAGE, Wordings, pairs
+from models.training.data.manifest import Clip
 
 # What a disjoint graph cannot do.
 SOUND_AND_TEXT = ("text -> video + sound", "audio -> text", "text -> audio")
+# Naming: which concepts compete, and on clips of which events (of any, where none is said).
+NAMED = {
+    "monster": ("monster:", {"monster", "fight"}),
+    "weapon": ("weapon:", {"fire"}),
+    "pickup": ("pickup:", {"pickup"}),
+    "place": ("place:", set[str]()),
+}
 
 
 def evaluate(
@@ -82,83 +33,130 @@ def evaluate(
     items: int = 300,
     progress: Callable[[int, int], None] | None = None,
     wordings: Wordings = FOOTAGE_WORDINGS,
+    found: EmbeddedClips | None = None,
 ) -> dict[str, Any]:
     """Every direction's metrics as plain values; in a disjoint graph those between sound and text are left out.
 
-    Item retrieval is among the first `items` clips that have text and sound; `wordings` are the concepts' text queries.
+    Item retrieval is among `items` clips (see `metrics.retrieval`): those that have text and sound, and for stills all;
+    `wordings` are the concepts' text queries. `found`: the clips, where they are embedded already.
     """
-    found = embed_clips(encoders, data, progress)
-    rows = [i for i, c in enumerate(found.clips) if c.has_audio and c.narrations][:items]
-    truth = np.arange(len(rows))
-    text = encoders.text([_told(found.clips[i]) for i in rows])
-    v_fine, v_coarse = found.video_fine[rows], found.video_coarse[rows]
-    a_fine, a_coarse, image = found.sound_fine[rows], found.sound_coarse[rows], found.image_fine[rows]
-    directions: dict[str, Retrieval] = {
-        "text -> video": retrieval(text @ v_coarse.T, truth),
-        "text -> video + sound": retrieval(text @ v_coarse.T + text @ a_coarse.T, truth),
-        "audio -> video": retrieval(a_fine @ v_fine.T, truth),
-        "video -> audio": retrieval(v_fine @ a_fine.T, truth),
-        "image -> video": retrieval(image @ v_fine.T, truth),
-        "audio -> text": retrieval(a_coarse @ text.T, truth),
-        "text -> audio": retrieval(text @ a_coarse.T, truth),
+    found = found or embed_clips(encoders, data, progress)
+    directions = item_retrieval(encoders, found, items)
+    scores = {name: concept_scores(encoders, found, queries) for name, queries in wordings.items()}
+    concepts = {
+        name: concept_precision(scores[name], relevance(found, queries), _labels(queries))
+        for name, queries in wordings.items()
     }
-    if encoders.bundle.graph == "disjoint":
-        directions = {name: r for name, r in directions.items() if name not in SOUND_AND_TEXT}
-    concepts = {name: _concepts(encoders, found, queries) for name, queries in wordings.items()}
     return {
-        "data": {"clips": len(found.clips), "items": len(rows), "maps": sorted({c.map for c in found.clips})},
+        "data": {"clips": len(found.clips), "items": items, "maps": sorted({c.map for c in found.clips})},
         "retrieval": {k: asdict(v) for k, v in directions.items()},
         "concepts": {k: asdict(v) for k, v in concepts.items()},
+        "naming": {
+            name: {wording: asdict(n) for wording, n in rows.items()}
+            for name, rows in named_right(encoders, found, wordings).items()
+        },
+        **({"gap": gap(concepts)} if {GENERATOR, PLAIN_LANGUAGE} <= set(concepts) else {}),
     }
 
 
-def report(metrics: dict[str, Any], command: str) -> str:
-    """The metrics as a Markdown page."""
-    data = metrics["data"]
-    lines = [
-        f"{data['clips']} clips of {len(data['maps'])} maps that training never saw ({', '.join(data['maps'])}); "
-        f"item retrieval among {data['items']} of them. Chance in brackets.",
-        "",
-        f"Written by `{command}`.",
-        "",
-        "| query -> what is found | R@1 | R@5 | R@10 | median rank |",
-        "|---|---|---|---|---|",
-    ]
-    for name, r in metrics["retrieval"].items():
-        cells = [f"{100 * r['recall'][k]:.1f} ({100 * r['chance_recall'][k]:.1f})" for k in ("R@1", "R@5", "R@10")]
-        lines.append(f"| {name} | {' | '.join(cells)} | {r['median_rank']:g} ({r['chance_median_rank']:g}) |")
-    lines += ["", "| concept queries -> moments | queries | P@5 | mAP | chance |", "|---|---|---|---|---|"]
-    for name, c in metrics["concepts"].items():
-        values = f"{c['precision_at_5']:.2f} | {c['mean_average_precision']:.2f} | {c['chance']:.3f}"
-        lines.append(f"| {name} | {c['queries']} | {values} |")
-    lines += ["", "Concept precision@5 per query (both wordings):", ""]
-    per_query = {q: p for c in metrics["concepts"].values() for q, p in c["per_query"].items()}
-    ordered = sorted(per_query.items(), key=lambda item: (-item[1], item[0]))
-    lines.append(", ".join(f"{q} {p:.1f}" for q, p in ordered))
-    return "\n".join(lines) + "\n"
+def item_retrieval(encoders: Encoders, found: EmbeddedClips, items: int) -> dict[str, Retrieval]:
+    """Every direction in which one clip's part finds another part of it."""
+    rows = np.array([i for i, c in enumerate(found.clips) if c.has_audio and c.narrations])
+    truth, everyone = np.arange(len(rows)), np.arange(len(found.clips))
+    text = text_rows(encoders, [told(found.clips[i]) for i in rows])
+    v_fine, v_coarse, a_fine = found.video_fine[rows], found.video_coarse[rows], found.sound_fine[rows]
+    found_by_still = found.image_fine @ found.video_fine.T
+    directions = {
+        "text -> video": retrieval(text @ v_coarse.T, truth, items),
+        "audio -> video": retrieval(a_fine @ v_fine.T, truth, items),
+        "video -> audio": retrieval(v_fine @ a_fine.T, truth, items),
+        "image -> video": retrieval(found_by_still, everyone, items),
+        "image -> moment, as the service searches": retrieval(_by_still(found), everyone, items),
+    }
+    if found.sound_coarse is not None:
+        a_coarse = found.sound_coarse[rows]
+        directions["text -> video + sound"] = retrieval(by_words(found, text)[:, rows], truth, items)
+        directions["audio -> text"] = retrieval(a_coarse @ text.T, truth, items)
+        directions["text -> audio"] = retrieval(text @ a_coarse.T, truth, items)
+    order = ("text -> video", "text -> video + sound", *(d for d in directions if not d.startswith("text -> video")))
+    return {name: directions[name] for name in order if name in directions}
 
 
-def _told(clip: Clip) -> str:
-    """The narration nearest to the clip's event."""
-    at = clip.events[0].at_s if clip.events else clip.duration_s / 2
-    return min(clip.narrations, key=lambda n: abs((n.start_s + n.end_s) / 2 - at)).text
+def by_words(found: EmbeddedClips, text: np.ndarray) -> np.ndarray:
+    """Scores [Q, N] of every clip for texts, coarse [Q, C], as the service ranks: sight and sound together."""
+    sound = None if found.sound_coarse is None else text @ found.sound_coarse.T
+    return fused([(product.TEXT_VISUAL, text @ found.video_coarse.T), (product.TEXT_SOUND, sound)])
 
 
-def _known_text(encoders: Encoders, query: str) -> np.ndarray:
-    """Coarse [1, C]; zeros, which rank nothing first, for a query that the service would refuse as unknown words."""
-    try:
-        return encoders.text([query])
-    except UnknownWords:
-        return np.zeros((1, encoders.bundle.dims["coarse"]), np.float32)
+def _by_still(found: EmbeddedClips) -> np.ndarray:
+    """Scores [N, N] of every clip for every clip's still, as the service ranks: its library holds the frames too."""
+    instance = None
+    if found.image_instance is not None and found.frame_instance is not None:
+        instance = best_frame(found.image_instance, found.frame_instance)
+    return fused(
+        [
+            (product.FRAME_INSTANCE, instance),
+            (product.FRAME_FINE, best_frame(found.image_fine, found.frame_fine)),
+            (product.VISUAL_FINE, found.image_fine @ found.video_fine.T),
+            (product.VISUAL_COARSE, found.image_coarse @ found.video_coarse.T),
+        ]
+    )
 
 
-def _concepts(encoders: Encoders, found: EmbeddedClips, queries: dict[str, list[str]]) -> Concepts:
-    pairs = [(concept, query) for concept, texts in queries.items() for query in texts]
-    text = np.concatenate([_known_text(encoders, query) for _, query in pairs])
-    # As the service ranks: sight and sound together; a silent clip is ranked by sight, with the mean sound score.
-    heard = np.array([c.has_audio for c in found.clips])
-    by_sound = text @ found.sound_coarse.T
-    by_sound = np.where(heard, by_sound, by_sound[:, heard].mean(axis=1, keepdims=True))
-    scores = text @ found.video_coarse.T + by_sound
-    relevant = np.array([[concept in c.concepts for c in found.clips] for concept, _ in pairs])
-    return concept_precision(scores, relevant, [f"{query} [{concept}]" for concept, query in pairs])
+def concept_scores(encoders: Encoders, found: EmbeddedClips, queries: dict[str, list[str]]) -> np.ndarray:
+    """Scores [Q, N] of every clip for the concepts' queries, in the order of `wordings.pairs`."""
+    return by_words(found, text_rows(encoders, [query for _, query in pairs(queries)]))
+
+
+def relevance(found: EmbeddedClips, queries: dict[str, list[str]]) -> np.ndarray:
+    """bool [Q, N]: which clips have the concept that a query is for."""
+    return np.array([[concept in c.concepts for c in found.clips] for concept, _ in pairs(queries)])
+
+
+def named_right(encoders: Encoders, found: EmbeddedClips, wordings: Wordings) -> dict[str, dict[str, Naming]]:
+    """For each kind of concept and each wording: whether a clip's concept is the best of all of its kind.
+
+    A concept is the mean of its queries' embeddings, and is scored as the service ranks.
+    """
+    out: dict[str, dict[str, Naming]] = {}
+    for kind, (prefix, events) in NAMED.items():
+        for wording, queries in wordings.items():
+            names = [concept for concept in queries if concept.startswith(prefix)]
+            rows = [i for i, c in enumerate(found.clips) if _is_of(c, names, events)]
+            if not names or not rows:
+                continue
+            means = np.stack([text_rows(encoders, queries[name]).mean(axis=0) for name in names])
+            means /= np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-9)
+            relevant = np.array([[name in found.clips[i].concepts for name in names] for i in rows])
+            out.setdefault(kind, {})[wording] = naming(by_words(found, means)[:, rows].T, relevant)
+    return out
+
+
+def _is_of(clip: Clip, names: list[str], events: set[str]) -> bool:
+    return bool(set(names) & set(clip.concepts)) and (not events or any(e.kind in events for e in clip.events))
+
+
+def gap(concepts: dict[str, Concepts]) -> dict[str, dict[str, Any]]:
+    """How much lower plain language scores than the generator's own wording, a share of 1, by metric.
+
+    Over the concepts that both ask for, each the mean of its queries; the interval resamples the concepts.
+    """
+    out = {}
+    for metric, values in (("precision_at_5", "per_query"), ("mean_average_precision", "per_query_ap")):
+        own, plain = (_by_concept(getattr(concepts[w], values)) for w in (GENERATOR, PLAIN_LANGUAGE))
+        both = [concept for concept in own if concept in plain]
+        differences = np.array([own[concept] - plain[concept] for concept in both])
+        drawn = differences[resamples(len(differences))].mean(axis=1)
+        out[metric] = {"points": float(differences.mean()), "interval": middle(drawn), "concepts": len(both)}
+    return out
+
+
+def _labels(queries: dict[str, list[str]]) -> list[str]:
+    return [f"{query} [{concept}]" for concept, query in pairs(queries)]
+
+
+def _by_concept(per_query: dict[str, float]) -> dict[str, float]:
+    concepts: dict[str, list[float]] = {}
+    for label, value in per_query.items():
+        concepts.setdefault(label.rpartition(" [")[2].rstrip("]"), []).append(value)
+    return {concept: float(np.mean(values)) for concept, values in concepts.items()}

@@ -1,7 +1,7 @@
 """Words for what one sees and hears in Freedoom, whose art is its own: "serpentipede", not "imp".
 
-Every `Subject` has the concept's readable name, the phrases of the narrations (no article), two plain queries in the
-same wording, and two paraphrases that occur in no narration: they measure whether words carry over to new wording.
+Every `Subject` has the concept's readable name, the phrases of the narrations (no article) and two plain queries in the
+same wording. The phrases are many and everyday ones: from them the text encoder learns what people call the thing.
 """
 
 from __future__ import annotations
@@ -14,16 +14,14 @@ class Subject:
     concept: str
     phrases: tuple[str, ...]
     queries: tuple[str, str]
-    paraphrases: tuple[str, str]
 
 
-def _table(kind: str, rows: dict[str, tuple[str, str, str, str]]) -> dict[str, Subject]:
-    """{game class: (name, "phrase|phrase|...", "query|query", "paraphrase|paraphrase")} -> {game class: Subject}."""
+def _table(kind: str, rows: dict[str, tuple[str, str, str]]) -> dict[str, Subject]:
+    """{game class: (name, "phrase|phrase|...", "query|query")} -> {game class: Subject}."""
 
-    def subject(name: str, phrases: str, queries: str, paraphrases: str) -> Subject:
+    def subject(name: str, phrases: str, queries: str) -> Subject:
         first, second = queries.split("|")
-        third, fourth = paraphrases.split("|")
-        return Subject(f"{kind}:{name}", tuple(phrases.split("|")), (first, second), (third, fourth))
+        return Subject(f"{kind}:{name}", tuple(filter(None, phrases.split("|"))), (first, second))
 
     return {key: subject(*row) for key, row in rows.items()}
 
@@ -33,118 +31,149 @@ MONSTERS = _table(
     {
         "Zombieman": (
             "zombie soldier",
-            "zombie soldier|zombie with a rifle|zombie|undead rifleman|undead soldier|rotting trooper|ragged zombie",
+            "zombie soldier|zombie with a rifle|zombie|undead rifleman|undead soldier|rotting trooper|"
+            "ragged zombie|zombie man with a gun|dead soldier|soldier with a rifle|zombie trooper|armed zombie|"
+            "walking dead soldier|zombie guard|evil soldier shooting at us|rifle zombie|undead trooper|"
+            "weak zombie in ragged clothes",
             "a zombie soldier attacks|shooting at an undead rifleman",
-            "living dead infantryman|decayed military man with a carbine",
         ),
         "ShotgunGuy": (
             "shotgun zombie",
-            "shotgun zombie|zombie with a shotgun|dark zombie in black armor|"
-            "undead guard with a shotgun|black clad zombie",
+            "shotgun zombie|zombie with a shotgun|dark zombie in black armor|undead guard with a shotgun|"
+            "black clad zombie|zombie in black|dead soldier with a shotgun|man in black with a shotgun|"
+            "shotgun soldier|zombie wearing black clothes|shotgun guy|black zombie soldier|"
+            "undead shotgun sergeant|dark armored zombie|zombie in a black helmet",
             "a zombie with a shotgun|shotgun zombie shooting at us",
-            "dead man in dark clothing holding a scattergun|corpse carrying a pump action",
         ),
         "ChaingunGuy": (
             "minigun zombie",
-            "minigun zombie|zombie with a minigun|heavy zombie in grey armor|chaingun zombie|armored zombie gunner",
+            "minigun zombie|zombie with a minigun|heavy zombie in grey armor|chaingun zombie|"
+            "armored zombie gunner|zombie with a machine gun|big grey zombie|zombie in heavy armor|"
+            "machine gun soldier|heavy gunner|armored soldier with a machine gun|zombie with a gatling gun|"
+            "chaingun guy|big zombie spraying bullets|strong zombie in metal armor",
             "a zombie with a minigun|armored minigun zombie firing",
-            "bulky dead trooper spraying rounds|walking corpse in plated suit with a rotary cannon",
         ),
         "DoomImp": (
             "serpentipede",
-            "serpentipede|snake centipede|brown centipede monster|"
-            "many armed brown monster|centipede throwing fireballs|red headed insect monster",
+            "serpentipede|snake centipede|brown centipede monster|many armed brown monster|"
+            "centipede throwing fireballs|red headed insect monster|brown insect creature|bug with many legs|"
+            "horned insect demon|snake with many arms|monster throwing fireballs|giant centipede|brown bug|imp|"
+            "insect with a red head|tall brown demon|creature that throws fire|serpent with arms|"
+            "big worm with many arms",
             "a serpentipede throws fireballs|brown centipede monster",
-            "upright bug creature with lots of limbs|tall millipede beast with a crimson head",
         ),
         "Demon": (
             "flesh worm",
-            "flesh worm|pink worm|biting worm|fleshy worm monster|fat pink maggot|giant worm",
+            "flesh worm|pink worm|biting worm|fleshy worm monster|fat pink maggot|giant worm|big pink worm|"
+            "huge pink slug|pink demon with teeth|worm with a big mouth|pink meat monster|red pink snake|"
+            "toothy pink worm|pink creature|fat worm|worm that bites|pink biting beast|naked pink snake monster",
             "a pink flesh worm bites|giant biting worm",
-            "huge slimy larva|rosy crawling parasite with teeth",
         ),
         "Spectre": (
             "stealth worm",
-            "stealth worm|invisible worm|half invisible worm|shadowy worm|"
-            "see through monster|ghostly worm|blurry monster",
+            "stealth worm|invisible worm|half invisible worm|shadowy worm|see through monster|ghostly worm|"
+            "blurry monster|invisible monster|ghost worm|nearly invisible creature|hidden worm|shadow monster|"
+            "ghost monster|invisible demon|blurry shadow|monster you can hardly see|faint shadowy beast|"
+            "dark blurry worm",
             "an invisible stealth worm|shadowy half invisible monster",
-            "transparent larva|camouflaged shimmering creature",
         ),
         "LostSoul": (
             "deadflare",
-            "deadflare|flying skull|burning skull|flaming flying head|small floating fire creature|glowing flying orb",
+            "deadflare|flying skull|burning skull|flaming flying head|small floating fire creature|"
+            "glowing flying orb|skull on fire|flying head in flames|floating skull|fiery skull|"
+            "flying ball of fire|burning head|small flying monster|skull with flames|orange flying skull|"
+            "lost soul|flying fireball with a face|little burning ghost",
             "a deadflare flies at us|burning flying skull",
-            "airborne cranium wreathed in heat|hovering bone face that charges",
         ),
         "Cacodemon": (
             "trilobite",
-            "trilobite|floating trilobite|floating blue beast|"
-            "flying shell monster|big floating blue monster|flying crab monster",
+            "trilobite|floating trilobite|floating blue beast|flying shell monster|big floating blue monster|"
+            "flying crab monster|flying blue monster|blue flying beast|big round flying monster|"
+            "floating monster with a shell|flying blue crab|floating bug|armored flying creature|"
+            "blue floating ball monster|hovering blue beast|flying sea creature|monster floating in the air|"
+            "big blue bug in the air",
             "a floating trilobite|big blue flying monster with a shell",
-            "hovering prehistoric arthropod|levitating navy crustacean",
         ),
         "HellKnight": (
             "pain bringer",
-            "pain bringer|red armored brute|big red and silver robot|hulking brute with red armor|metal brute",
+            "pain bringer|red armored brute|big red and silver robot|hulking brute with red armor|metal brute|"
+            "red robot|red and silver monster|big armored knight in red|silver giant with red armor|"
+            "cyborg in red armor|red metal demon|huge red and grey warrior|red armored giant|"
+            "muscular robot monster|big strong monster in red armor|mechanical red brute|hell knight",
             "a pain bringer in red armor|hulking metal brute throwing plasma",
-            "huge mechanical warrior with scarlet plating|steel giant wearing crimson",
         ),
         "BaronOfHell": (
             "pain lord",
-            "pain lord|green armored brute|big green and silver robot|giant in green armor|towering armored monster",
+            "pain lord|green armored brute|big green and silver robot|giant in green armor|"
+            "towering armored monster|green robot|green and silver monster|big armored knight in green|"
+            "silver giant with green armor|cyborg in green armor|green metal demon|huge green and grey warrior|"
+            "green armored giant|big strong monster in green armor|mechanical green brute|giant green boss",
             "a pain lord in green armor|giant green and silver monster",
-            "enormous mechanical warrior with emerald plating|massive steel boss throwing balls of energy",
         ),
         "Revenant": (
             "octaminator",
-            "octaminator|octopus monster|squid monster with rockets|"
-            "tentacle monster|green squid with missiles|green octopus soldier",
+            "octaminator|octopus monster|squid monster with rockets|tentacle monster|green squid with missiles|"
+            "green octopus soldier|octopus with rocket launchers|squid monster|green tentacle creature|"
+            "monster with tentacles|octopus man|squid robot|green octopus|alien with tentacles|"
+            "octopus shooting missiles|monster that fires homing rockets|green alien squid",
             "a tentacle monster fires missiles|green octopus monster",
-            "cephalopod trooper launching homing projectiles|creature walking on suckered arms",
         ),
         "Fatso": (
             "combat slug",
-            "combat slug|fat slug|slug with cannons|slug with flamethrowers|huge brown slug|giant snail monster",
+            "combat slug|fat slug|slug with cannons|slug with flamethrowers|huge brown slug|giant snail monster|"
+            "giant slug|brown slug with guns|fat brown monster|slimy monster with two cannons|"
+            "big snail with guns|huge slug|snail shooting fire|fat monster shooting fireballs|slimy brown beast|"
+            "slow fat slug|armed slug",
             "a combat slug with cannons|huge brown slug monster",
-            "bloated mollusk with mounted guns|obese shellless gastropod",
         ),
         "Arachnotron": (
             "technospider",
-            "technospider|spider robot|mechanical spider|small robot spider|metal spider|spider machine|cyber spider",
+            "technospider|spider robot|mechanical spider|small robot spider|metal spider|spider machine|"
+            "cyber spider|robot spider with a plasma gun|spider with a gun|mech spider|spider on metal legs|"
+            "machine with spider legs|walking spider robot|little spider machine|brain on spider legs|spider|"
+            "robotic spider shooting plasma",
             "a technospider shooting plasma|robot spider",
-            "mechanical arachnid|eight legged automaton",
         ),
         "PainElemental": (
             "matribite",
-            "matribite|floating mother monster|red floating monster|"
-            "big round red beast|flying monster that spits skulls",
+            "matribite|floating mother monster|red floating monster|big round red beast|"
+            "flying monster that spits skulls|big red flying monster|red floating beast|flying red crab|"
+            "round red creature in the air|red ball monster|red flying bug|hovering red monster|"
+            "monster that spits out flying skulls|floating red shell creature|fat red flying monster|"
+            "red trilobite",
             "a red floating matribite|flying monster that spits out skulls",
-            "hovering scarlet brood parent|airborne crimson queen birthing little ones",
         ),
         "Archvile": (
             "necromancer",
-            "necromancer|flesh wizard|fire wizard|skinless man|bony sorcerer|evil magician",
+            "necromancer|flesh wizard|fire wizard|skinless man|bony sorcerer|evil magician|wizard|evil wizard|"
+            "fire mage|sorcerer casting fire|tall thin man without skin|skinny red demon|bloody wizard|"
+            "magician who makes flames|monster that sets us on fire|wizard raising the dead|red skinned sorcerer|"
+            "mage surrounded by flames|skinless demon",
             "a necromancer casts fire|skinless fire wizard",
-            "flayed warlock|skeletal conjurer setting us ablaze",
         ),
         "Cyberdemon": (
             "assault tripod",
-            "assault tripod|giant tripod|three legged machine|"
-            "tall walking machine|giant tripod robot|huge three legged monster",
+            "assault tripod|giant tripod|three legged machine|tall walking machine|giant tripod robot|"
+            "huge three legged monster|giant robot|walking robot with three legs|huge machine with rockets|"
+            "tripod|big boss robot|robot boss firing rockets|giant walking machine|mech on three legs|"
+            "huge cyborg|alien tripod|big mechanical boss|war machine with rocket launchers",
             "an assault tripod fires rockets|giant walking tripod machine",
-            "colossal strider with a trio of limbs|war mech as high as a house",
         ),
         "SpiderMastermind": (
             "large technospider",
-            "large technospider|giant spider machine|huge robot spider|enormous mechanical spider|giant spider boss",
+            "large technospider|giant spider machine|huge robot spider|enormous mechanical spider|"
+            "giant spider boss|giant spider|big spider robot|huge metal spider|giant mechanical spider|"
+            "big spider boss|spider tank|enormous spider with a machine gun|giant robot spider|"
+            "large spider machine|huge spider|monster spider with a big gun",
             "a giant spider machine|huge large technospider boss",
-            "titanic arachnid tank|monstrous eight legged vehicle",
         ),
         "WolfensteinSS": (
             "sailor",
-            "sailor|sailor in a blue jacket|sailor with a gun|man in a blue shirt|drunken sailor|blue marine",
+            "sailor|sailor with a gun|sailor in a blue jacket|man in a blue shirt|drunken sailor|blue marine|"
+            "man in blue|sailor in blue|man in a blue suit|human soldier in blue|seaman with a gun|"
+            "guy in a blue coat|man with red hair and a blue jacket|navy man|pirate in blue|blue soldier|"
+            "man in blue clothes shooting",
             "a sailor in blue shoots|sailor with a gun",
-            "seaman wearing navy colored clothes|deckhand with an anchor on his back",
         ),
     },
 )
@@ -154,57 +183,61 @@ WEAPONS = _table(
     {
         "Fist": (
             "fists",
-            "fists|bare hands|bare fists|knuckles",
+            "fists|bare hands|bare fists|knuckles|naked fists|brass knuckles|empty hands",
             "punching with bare fists|throwing punches",
-            "hand to hand boxing|unarmed brawling",
         ),
         "Chainsaw": (
             "chainsaw",
-            "chainsaw|saw|angle grinder|power saw|buzzing saw",
+            "chainsaw|saw|angle grinder|power saw|buzzing saw|chain saw|grinder|roaring saw|electric saw|"
+            "whining motor saw|cutting tool|loud power tool|spinning blade|buzzing grinder",
             "cutting with a chainsaw|the buzzing angle grinder",
-            "motorized lumberjack tool|whining spinning blade",
         ),
         "Pistol": (
             "pistol",
-            "pistol|handgun|small gun|little pistol|sidearm",
+            "pistol|handgun|small gun|little pistol|sidearm|hand gun|little gun|weak pistol|small handgun|"
+            "gun in one hand|popping pistol|short gun",
             "firing a pistol|shooting a handgun",
-            "popping off a nine millimeter|single revolver style shots",
         ),
         "Shotgun": (
             "shotgun",
-            "shotgun|pump shotgun|pump gun|hunting shotgun",
+            "shotgun|pump shotgun|pump gun|hunting shotgun|single barreled shotgun|pump action shotgun|"
+            "loud shotgun|long shotgun|black shotgun|shot gun|normal shotgun|booming shotgun|"
+            "shotgun with one barrel",
             "shooting a shotgun|pump shotgun blast",
-            "racking a scattergun|twelve gauge discharge",
         ),
         "SuperShotgun": (
             "double barreled shotgun",
-            "double barreled shotgun|super shotgun|double shotgun|big shotgun with two barrels",
+            "double barreled shotgun|super shotgun|double shotgun|big shotgun with two barrels|"
+            "two barreled shotgun|double barrel|double barrel shotgun|powerful shotgun|shotgun with two barrels|"
+            "heavy double shotgun|very loud shotgun|twin barrel shotgun|side by side shotgun|big booming shotgun",
             "firing a double barreled shotgun|super shotgun blast",
-            "twin pipe boomstick|sawn off coach weapon",
         ),
         "Chaingun": (
             "minigun",
-            "minigun|machine gun|chaingun|gatling gun|automatic gun",
+            "minigun|machine gun|chaingun|gatling gun|automatic gun|rapid fire gun|fast shooting gun|"
+            "rattling machine gun|heavy machine gun|automatic rifle|spinning gun|rotating gun|bullet hose|"
+            "rattling gun",
             "firing the minigun|machine gun fire",
-            "rapid automatic bullets|rotary cannon spraying rounds",
         ),
         "RocketLauncher": (
             "rocket launcher",
-            "rocket launcher|missile launcher|rocket gun|bazooka",
+            "rocket launcher|missile launcher|rocket gun|bazooka|rocket cannon|launcher|heavy rocket launcher|"
+            "gun that fires rockets|explosive weapon|big launcher|rocket tube|grenade launcher|missile gun",
             "firing a rocket launcher|shooting rockets with the missile launcher",
-            "shoulder mounted projectile tube|blasting warheads",
         ),
         "PlasmaRifle": (
             "plasma gun",
-            "plasma gun|plasma rifle|energy rifle|laser gun|blue energy weapon",
+            "plasma gun|plasma rifle|energy rifle|laser gun|blue energy weapon|plasma weapon|laser rifle|"
+            "energy gun|blue laser|ray gun|blaster|science fiction gun|humming plasma rifle|"
+            "gun that shoots blue balls|electric gun|blue plasma gun",
             "shooting the plasma gun|energy rifle firing blue bolts",
-            "azure beams from a futuristic carbine|electric pulse blaster",
         ),
         "BFG9000": (
             "big energy cannon",
-            "big energy cannon|super weapon|giant energy gun|huge plasma cannon|biggest gun",
+            "big energy cannon|super weapon|giant energy gun|huge plasma cannon|biggest gun|huge energy weapon|"
+            "big plasma cannon|giant laser cannon|ultimate weapon|most powerful gun|big gun with a blue ball|"
+            "massive energy cannon|enormous gun|giant blue ball gun|huge cannon",
             "firing the big energy cannon|huge blue energy ball from the super weapon",
-            "ultimate blaster releasing a sapphire sphere|charging a monstrous ray",
         ),
     },
 )
@@ -214,183 +247,203 @@ PICKUPS = _table(
     {
         "Stimpack": (
             "small health kit",
-            "small health kit|little first aid kit|small medical kit|bandage roll",
+            "small health kit|little first aid kit|small medical kit|bandage roll|small health pack|"
+            "little health pack|small medkit|tiny first aid kit|stim pack|little medical pack|small healing item|"
+            "bandage|bit of health|small box of medicine",
             "picking up a small health kit|little first aid kit on the floor",
-            "tiny medicine supplies|minor bandages collected",
         ),
         "Medikit": (
             "first aid kit",
-            "first aid kit|medical kit|white medical case|big health kit|medkit",
+            "first aid kit|medical kit|white medical case|big health kit|medkit|health pack|"
+            "white box with a cross|large health kit|first aid box|medical case|health box|white health pack|"
+            "box of medicine|big medkit|medicine case",
             "picking up a first aid kit|white medical case",
-            "doctor's box with a cross|paramedic suitcase",
         ),
         "HealthBonus": (
             "health vial",
-            "health vial|little green bottle|small vial|health potion|tiny bottle",
+            "health vial|little green bottle|small vial|health potion|tiny bottle|potion|small potion|"
+            "green potion|small bottle|bottle of medicine|health bottle|glass bottle|tiny green vial|"
+            "potion bottle|health bonus|flask",
             "picking up a health vial|a little green bottle on the ground",
-            "tiny flask of medicine|small glass tonic",
         ),
         "ArmorBonus": (
             "armor shard",
-            "armor shard|small red plate|little red armor piece|armor bonus",
+            "armor shard|small red plate|little red armor piece|armor bonus|armor piece|piece of armor|"
+            "little armor piece|small piece of armor|bit of armor|small armor bonus|tiny red plate|"
+            "fragment of armor|scrap of armor",
             "picking up an armor shard|small red armor piece",
-            "scarlet protective fragment|tiny bit of shielding",
         ),
         "GreenArmor": (
             "green armor",
-            "green armor|green armor vest|green vest|green body armor",
+            "green armor|green armor vest|green vest|green body armor|suit of green armor|green jacket|"
+            "light armor|green protective vest|armor vest|green bulletproof vest|light green armor|"
+            "green chest plate|set of green armor|body armor",
             "picking up green armor|a green vest on the floor",
-            "emerald bulletproof jacket|olive breastplate",
         ),
         "BlueArmor": (
             "red armor",
-            "red armor|red armor vest|red vest|heavy red armor",
+            "red armor|red armor vest|red vest|heavy red armor|suit of red armor|red jacket|heavy armor|"
+            "red body armor|red protective vest|strong red armor|red bulletproof vest|red chest plate|"
+            "set of red armor|mega armor",
             "picking up red armor|a heavy red armor vest",
-            "crimson bulletproof jacket|scarlet breastplate",
         ),
         "Soulsphere": (
             "golden skull orb",
-            "golden skull orb|yellow skull ball|yellow orb with a face|golden sphere",
+            "golden skull orb|yellow skull ball|yellow orb with a face|golden sphere|yellow ball|golden ball|"
+            "yellow sphere|golden orb|yellow glowing ball|gold skull|soul sphere|floating yellow orb|"
+            "shining yellow ball|yellow skull orb|health orb",
             "picking up the golden skull orb|yellow ball with a skull face",
-            "gilded globe resembling a head|amber cranium floating",
         ),
         "Megasphere": (
             "orange screaming orb",
-            "orange screaming orb|orange sphere|orange ball with a face|screaming orange ball",
+            "orange screaming orb|orange sphere|orange ball with a face|screaming orange ball|orange ball|"
+            "orange orb|orange glowing ball|screaming face ball|mega sphere|floating orange orb|orange head|"
+            "screaming orb|orange power up",
             "picking up the orange screaming orb|orange ball with a face",
-            "tangerine globe with an open mouth|howling pumpkin colored bubble",
         ),
         "InvulnerabilitySphere": (
             "green star orb",
-            "green star orb|green sphere|green ball with a star|green glowing orb",
+            "green star orb|green sphere|green ball with a star|green glowing orb|green ball|green orb|star ball|"
+            "invincibility orb|invulnerability sphere|glowing green ball|floating green orb|orb with a star|"
+            "green power up|green star",
             "picking up the green star orb|green ball with a star",
-            "emerald globe with a pentagram|jade bubble of invincibility",
         ),
         "BlurSphere": (
             "dark ghost orb",
-            "dark ghost orb|black sphere|invisibility orb|dark ball",
+            "dark ghost orb|black sphere|invisibility orb|dark ball|black ball|black orb|dark sphere|"
+            "invisibility sphere|ghost ball|dark orb|shadow orb|floating black ball|orb that makes you invisible|"
+            "dark power up",
             "picking up the dark ghost orb|black invisibility sphere",
-            "murky bubble that makes one unseen|gloomy round shadow",
         ),
         "Berserk": (
             "berserk pack",
-            "berserk pack|red strength pack|skull and red box|berserk box",
+            "berserk pack|red strength pack|skull and red box|berserk box|strength pack|berserk power up|"
+            "red box with a skull|rage pack|red berserk kit|black medical kit|power pack for punching|"
+            "strength power up|red power up",
             "picking up a berserk pack|red strength pack with a skull",
-            "rage power up|fury booster",
         ),
         "RadSuit": (
             "radiation suit",
-            "radiation suit|white space suit|silver suit|hazard suit|protective suit",
+            "radiation suit|white space suit|silver suit|hazard suit|protective suit|space suit|"
+            "anti radiation suit|silver space suit|hazmat suit|suit against radiation|white suit|chemical suit|"
+            "astronaut suit|rubber suit|full body suit",
             "picking up a radiation suit|silver space suit standing there",
-            "astronaut outfit|hazmat clothing",
         ),
         "Infrared": (
             "night vision goggles",
-            "night vision goggles|green goggles|light goggles|visor",
+            "pair of night vision goggles|pair of green goggles|pair of light goggles|visor|pair of goggles|"
+            "night vision visor|pair of glasses|light visor|night vision device|pair of infrared goggles|"
+            "pair of special glasses|green visor",
             "picking up night vision goggles|green goggles on the floor",
-            "eyewear that brightens everything|infrared spectacles",
         ),
         "Backpack": (
             "backpack",
-            "backpack|brown backpack|bag of ammo|ammo backpack|rucksack",
+            "backpack|brown backpack|bag of ammo|ammo backpack|rucksack|brown bag|bag|bag full of ammo|"
+            "big brown bag|backpack full of ammo|sack of ammo|travel bag|leather backpack|school bag",
             "picking up a backpack|brown bag on the ground",
-            "knapsack with supplies|leather hiking satchel",
         ),
         "Clip": (
             "bullet clip",
-            "bullet clip|ammo clip|small magazine|few bullets",
+            "bullet clip|ammo clip|small magazine|handful of bullets|magazine|clip|clip of bullets|"
+            "pistol magazine|small ammo clip|gun magazine|bit of ammo|bullet magazine|small pack of bullets",
             "picking up a bullet clip|small ammo clip",
-            "cartridge holder|spare rounds for the handgun",
         ),
         "ClipBox": (
             "box of bullets",
-            "box of bullets|green ammo box|case of ammo|bullet box",
+            "box of bullets|green ammo box|case of ammo|bullet box|ammo box|box of ammo|green box of bullets|"
+            "ammunition box|green ammo case|big box of bullets|case of bullets|box full of bullets|"
+            "green metal box",
             "picking up a box of bullets|green ammo box",
-            "olive cartridge container|crate with many rounds",
         ),
         "ShellBox": (
             "box of shells",
-            "box of shells|red box of shotgun shells|shell box|shotgun ammo",
+            "box of shells|red box of shotgun shells|shell box|pack of shotgun ammo|box of shotgun shells|"
+            "red ammo box|red shell box|pack of shells|big box of shells|shotgun shell box|box of shotgun ammo|"
+            "red box|carton of shells",
             "picking up a box of shells|red box of shotgun ammo",
-            "carton of buckshot|scarlet package of slugs",
         ),
         "RocketBox": (
             "crate of rockets",
-            "crate of rockets|box of rockets|grey crate|rocket crate|box of missiles",
+            "crate of rockets|box of rockets|grey crate|rocket crate|box of missiles|rocket box|"
+            "crate of missiles|grey box of rockets|case of rockets|big crate of rockets|crate full of rockets|"
+            "pack of rockets|rocket ammo crate|grey box",
             "picking up a crate of rockets|grey rocket box",
-            "chest full of warheads|steel container with explosives",
         ),
         "CellPack": (
             "energy pack",
-            "energy pack|big energy cell|battery pack|blue energy cells|power cells",
+            "energy pack|big energy cell|battery pack|pack of blue energy cells|pack of power cells|battery|"
+            "big battery|cell pack|energy cell pack|power pack|pack of cells|pack of plasma ammo|"
+            "pack of batteries|large battery|energy battery",
             "picking up an energy pack|big battery with blue cells",
-            "large electric accumulator|charge for laser weapons",
         ),
         "RedCard": (
             "red key",
-            "red key|red key card|red pass card|red keycard",
+            "red key|red key card|red pass card|red keycard|key card|red card|red pass|red access card|"
+            "key for the red door|red security card|key in red|red door key",
             "picking up the red key|red key card",
-            "scarlet access token|crimson security badge",
         ),
         "BlueCard": (
             "blue key",
-            "blue key|blue key card|blue pass card|blue keycard",
+            "blue key|blue key card|blue pass card|blue keycard|blue card|blue pass|blue access card|"
+            "key for the blue door|blue security card|key in blue|blue door key",
             "picking up the blue key|blue key card",
-            "azure access token|navy security badge",
         ),
         "YellowSkull": (
             "yellow skull key",
-            "yellow skull key|golden skull key|yellow demon key|little golden idol",
+            "yellow skull key|golden skull key|yellow demon key|little golden idol|yellow key|skull key|"
+            "golden key|gold skull|key with a skull|small golden skull|yellow skull|key for the yellow door|"
+            "golden idol|yellow door key",
             "picking up the yellow skull key|golden skull key",
-            "amber bone trinket that unlocks|gilded cranium charm",
         ),
         "Shotgun": (
             "shotgun",
-            "shotgun|pump shotgun|shotgun on the floor|pump gun",
+            "shotgun|pump shotgun|shotgun on the floor|pump gun|pump action shotgun|hunting shotgun|shot gun|"
+            "single barreled shotgun|black shotgun|normal shotgun|new shotgun|long shotgun",
             "picking up a shotgun|there is a shotgun on the floor",
-            "collecting a scattergun|new twelve gauge found",
         ),
         "SuperShotgun": (
             "double barreled shotgun",
-            "double barreled shotgun|super shotgun|double shotgun|two barrel shotgun",
+            "double barreled shotgun|super shotgun|double shotgun|two barrel shotgun|double barrel shotgun|"
+            "shotgun with two barrels|big shotgun|powerful shotgun|twin barrel shotgun|heavy shotgun|"
+            "two barreled shotgun|strong shotgun",
             "picking up a double barreled shotgun|the super shotgun lies on the floor",
-            "collecting the twin pipe boomstick|sawn off coach weapon acquired",
         ),
         "Chaingun": (
             "minigun",
-            "minigun|machine gun|gatling gun|chaingun",
+            "minigun|machine gun|gatling gun|chaingun|automatic gun|heavy machine gun|rapid fire gun|"
+            "big machine gun|new machine gun|fast shooting gun|automatic rifle|rotating gun",
             "picking up the minigun|a machine gun lies on the floor",
-            "collecting the rotary cannon|new rapid automatic found",
         ),
         "RocketLauncher": (
             "rocket launcher",
-            "rocket launcher|missile launcher|bazooka|rocket gun",
+            "rocket launcher|missile launcher|bazooka|rocket gun|rocket cannon|launcher|heavy rocket launcher|"
+            "gun that fires rockets|explosive weapon|missile gun|big launcher|grenade launcher",
             "picking up the rocket launcher|a missile launcher lies on the floor",
-            "collecting a projectile tube|acquiring heavy artillery",
         ),
         "PlasmaRifle": (
             "plasma gun",
-            "plasma gun|plasma rifle|energy rifle|laser gun",
+            "plasma gun|plasma rifle|energy rifle|laser gun|plasma weapon|laser rifle|energy gun|ray gun|blaster|"
+            "science fiction gun|blue laser gun|energy weapon",
             "picking up the plasma gun|an energy rifle lies on the floor",
-            "collecting the electric blaster|futuristic carbine acquired",
         ),
         "Chainsaw": (
             "chainsaw",
-            "chainsaw|power saw|angle grinder|saw",
+            "chainsaw|power saw|angle grinder|saw|chain saw|electric saw|grinder|cutting tool|power tool|"
+            "motor saw|big saw|tool for cutting",
             "picking up a chainsaw|a power saw lies on the floor",
-            "collecting the lumberjack tool|spinning blade acquired",
         ),
         "BFG9000": (
             "big energy cannon",
-            "big energy cannon|super weapon|giant energy gun|biggest gun",
+            "big energy cannon|super weapon|giant energy gun|biggest gun|huge energy weapon|big plasma cannon|"
+            "ultimate weapon|most powerful gun|huge plasma cannon|giant laser cannon|massive energy cannon|"
+            "enormous gun|huge cannon",
             "picking up the big energy cannon|the super weapon lies on the floor",
-            "collecting the ultimate blaster|monstrous ray acquired",
         ),
         "Allmap": (
             "computer map",
-            "computer map|map tablet|green screen|handheld computer|tablet with a map",
+            "computer map|map tablet|green screen|handheld computer|tablet with a map|map|tablet|level map|"
+            "computer with a map|small computer|map of the level|electronic map|small green screen|area map",
             "picking up the computer map|a tablet with a green screen",
-            "electronic chart of the level|navigation gadget",
         ),
     },
 )
@@ -400,154 +453,174 @@ THINGS = _table(
     {
         "BigTree": (
             "bare tree",
-            "bare tree|dead tree|leafless tree|big dead tree|twisted tree",
+            "bare tree|dead tree|leafless tree|big dead tree|twisted tree|tree|tree without leaves|brown tree|"
+            "big tree|old tree|dry tree|large bare tree|tree with bare branches|withered tree|dark tree trunk|"
+            "tree with no leaves",
             "a bare dead tree|leafless tree",
-            "withered trunk with naked branches|lifeless wooden plant",
         ),
         "Stalagtite": (
             "green tree",
-            "green tree|leafy tree|small green tree|bush",
+            "green tree|leafy tree|small green tree|bush|tree with green leaves|little tree|small tree|"
+            "green bush|tree|young green tree|green plant|plant|tree full of leaves|living tree|small leafy tree",
             "a green leafy tree|small green tree",
-            "lush plant with foliage|verdant shrub",
         ),
         "TechPillar": (
             "computer pillar",
-            "computer pillar|tech column|metal pillar with a blue screen|tall computer column",
+            "computer pillar|tech column|metal pillar with a blue screen|tall computer column|computer|"
+            "metal column|machine pillar|tech pillar|technical column|pillar with lights|computer tower|"
+            "blue screen on a pillar|metal machine|electronic pillar|steel column",
             "a tall computer pillar|metal pillar with a blue screen",
-            "high electronic tower with a monitor|server mast",
         ),
         "TechLamp": (
             "lamp",
-            "lamp|tall lamp|lamp post|electric lamp|floor lamp",
+            "lamp|tall lamp|lamp post|electric lamp|floor lamp|light|bright lamp|standing lamp|tall light|"
+            "street lamp|metal lamp|white lamp|electric light|light pole|lamp giving light",
             "a tall lamp|electric lamp post",
-            "standing bulb giving illumination|lantern on a stick",
         ),
         "BurningBarrel": (
             "burning barrel",
-            "burning barrel|fire barrel|barrel on fire|campfire in a barrel|fire in a can",
+            "burning barrel|fire barrel|barrel on fire|campfire in a barrel|fire in a can|fire in a barrel|"
+            "barrel with flames|flaming barrel|fire|barrel full of fire|burning trash can|oil drum on fire|"
+            "small fire|metal barrel with fire|open fire",
             "a burning barrel|fire in a barrel",
-            "blazing oil drum|keg giving off heat",
         ),
         "RedTorch": (
             "red torch",
-            "red torch|torch with a red flame|red fire|tall red torch",
+            "red torch|torch with a red flame|red fire|tall red torch|torch|burning torch|torch burning red|"
+            "red flame|red burning torch|fire on a pole|flame on a stick|flaming red torch|"
+            "torch stand with red fire|red fire on a stand|red torch light",
             "a torch with a red flame|red torch",
-            "scarlet burning brand|crimson blaze on a stand",
         ),
         "BlueTorch": (
             "blue torch",
-            "blue torch|torch with a blue flame|blue fire|tall blue torch",
+            "blue torch|torch with a blue flame|blue fire|tall blue torch|torch|burning torch|torch burning blue|"
+            "blue flame|blue burning torch|blue fire on a pole|flaming blue torch|torch stand with blue fire|"
+            "blue fire on a stand|blue torch light",
             "a torch with a blue flame|blue torch",
-            "azure burning brand|sapphire blaze on a stand",
         ),
         "GreenTorch": (
             "green torch",
-            "green torch|torch with a green flame|green fire|tall green torch",
+            "green torch|torch with a green flame|green fire|tall green torch|torch|burning torch|"
+            "torch burning green|green flame|green burning torch|green fire on a pole|flaming green torch|"
+            "torch stand with green fire|green fire on a stand|green torch light",
             "a torch with a green flame|green torch",
-            "emerald burning brand|lime blaze on a stand",
         ),
         "EvilEye": (
             "red eye",
-            "red eye|evil eye|giant eye|eye in a claw|big staring eye",
+            "red eye|evil eye|giant eye|eye in a claw|big staring eye|eyeball|huge red eye|big eye|floating eye|"
+            "eye on a stand|giant eyeball|watching eye|red eyeball|scary eye|eye looking at us|glowing red eye",
             "a giant evil eye|red eye in a claw",
-            "enormous watching pupil|ocular statue",
         ),
         "Meat2": (
             "hanging corpse",
-            "hanging corpse|hanging body|dead body on a chain|hanged dead man",
+            "hanging corpse|hanging body|dead body on a chain|hanged dead man|hanging dead body|"
+            "corpse on a chain|dead man hanging from the ceiling|body hanging down|hanged man|bloody body|"
+            "dead body|corpse|hanging victim|red bloody corpse|dead person hanging",
             "a corpse hanging from the ceiling|dead body on a chain",
-            "cadaver dangling from a hook|suspended human remains",
         ),
         "LiveStick": (
             "impaled body",
-            "impaled body|impaled man|body on a spike|man on a stake",
+            "impaled body|impaled man|body on a spike|man on a stake|man on a spike|body on a pole|"
+            "bloody body on a pole|corpse on a spike|impaled corpse|impaled person|dead man on a pole|"
+            "dead body on a stake|bloody corpse|victim on a spear|human on a spike",
             "an impaled man on a spike|body on a stake",
-            "skewered victim|person pierced by a pole",
         ),
         "TallGreenColumn": (
             "green pillar",
-            "green pillar|green column|green marble pillar|tall green column",
+            "green pillar|green column|green marble pillar|tall green column|tall green pillar|"
+            "green stone pillar|pillar|stone column|column in green|marble column|big green pillar|green post|"
+            "green stone column|green marble column",
             "a green pillar|green marble column",
-            "emerald stone post|jade colored pedestal",
         ),
         "TallRedColumn": (
             "red pillar",
-            "red pillar|red column|red marble pillar|tall red column",
+            "red pillar|red column|red marble pillar|tall red column|tall red pillar|red stone pillar|pillar|"
+            "stone column|column in red|marble column|big red pillar|red post|red stone column|red marble column",
             "a red pillar|red marble column",
-            "scarlet stone post|crimson colored pedestal",
         ),
     },
 )
 
-# What the player stands in or on, or under: {name: Subject}; the phrases continue a sentence.
+# These phrases tell where: they stand at a sentence's end.
 PLACES = _table(
     "place",
     {
         "water": (
             "water",
-            "in the water|in blue water|knee deep in water|in a pool",
+            "in the water|in blue water|knee deep in water|in a pool|through water|through the blue water|"
+            "in a blue pool|in a river|in a lake|in shallow water|on wet ground|through a flooded place|"
+            "in the wet|near the water|in a water channel|in a pond",
             "walking in blue water|wading through a pool",
-            "paddling across a lake|feet in the aquatic basin",
         ),
         "slime": (
             "slime",
-            "in green slime|in toxic slime|in green acid|in the toxic waste|in green liquid",
+            "in green slime|in toxic slime|in green acid|in the toxic waste|in green liquid|in poison|"
+            "in the acid|through slime|in the slime|in radioactive waste|in poisonous slime|in nuclear waste|"
+            "in a pool of acid|in toxic liquid|in dangerous slime|in the green goo",
             "walking in green slime|toxic green waste",
-            "poisonous emerald liquid|corrosive nuclear goo",
         ),
         "sludge": (
             "sludge",
-            "in brown mud|in muddy water|in dirty sludge|in the swamp",
+            "in brown mud|in muddy water|in dirty sludge|in the swamp|in the mud|in dirty water|through mud|"
+            "through a swamp|in brown water|in a muddy place|in sewage|in the sewer|in brown slime|in dirt|"
+            "on muddy ground|in filthy water",
             "walking through brown mud|dirty muddy sludge",
-            "filthy sewage bog|marsh with murky liquid",
         ),
         "lava": (
             "lava",
-            "in the lava|on burning lava|in molten lava|on hot glowing lava",
+            "in the lava|on burning lava|in molten lava|on hot glowing lava|in hot lava|on lava|through lava|"
+            "in a lake of fire|in a lava pool|over red hot lava|on the burning floor|in liquid fire|"
+            "in a river of lava|in orange lava|in the fire|in magma",
             "walking on lava|burning hot molten lava",
-            "volcanic magma floor|liquid fire underfoot",
         ),
         "hot rocks": (
             "hot rocks",
-            "on hot rocks|on glowing red rocks|on cracked hot ground|on burning stones",
+            "on hot rocks|on glowing red rocks|on cracked hot ground|on burning stones|on red rocks|"
+            "on hot ground|on glowing stones|on burning rocks|on red hot ground|on red stone|on volcanic rock|"
+            "over hot stones|on a cracked red floor|on hot red stones|in a volcano|in hell",
             "hot glowing red rocks|walking on cracked burning ground",
-            "scorched boulders with magma between|smoldering volcanic surface",
         ),
         "blood": (
             "blood",
-            "in a pool of blood|in the blood|in red blood|in a river of blood",
+            "in a pool of blood|in the blood|in red blood|in a river of blood|in blood|through blood|"
+            "on a bloody floor|in red liquid|in a lake of blood|in a bloody pool|in the red pool|"
+            "knee deep in blood|in a bath of blood|on a floor covered with blood",
             "walking in a pool of blood|river of blood",
-            "gore covered basin|crimson bodily fluid everywhere",
         ),
         "grass": (
             "grass",
-            "on the grass|on a green lawn|on the green grass|on a grassy field",
+            "on the grass|on a green lawn|on the green grass|on a grassy field|on grass|in the grass|"
+            "over green grass|on a meadow|in a green field|on the lawn|in a garden|on grassy ground|"
+            "in the meadow|on a green meadow|in a park",
             "walking on green grass|a grassy field",
-            "meadow ground|turf underfoot",
         ),
         "outdoors": (
             "outdoors",
-            "outdoors|outside|under the open sky|outside in the open|out in the yard|in the courtyard",
+            "outdoors|outside|under the open sky|outside in the open|out in the yard|in the courtyard|"
+            "in the open|in the open air|under the sky|outside the building|in a yard|in nature|in an open area|"
+            "outside the base|with the sky above us|in the fresh air",
             "outdoors under the open sky|outside in the yard",
-            "exterior scenery in fresh air|beneath the clouds",
         ),
         "dark": (
             "dark",
-            "in the dark|in a dark room|in the shadows|in the gloomy darkness",
+            "in the dark|in a dark room|in the shadows|in the gloomy darkness|in darkness|in a dark place|"
+            "in a dark corridor|in dim light|where there is hardly any light|in a dark hall|in a black room|"
+            "as dark as at night|in a dark corner|in a gloomy room|in a dark tunnel|with little light",
             "in a dark room|walking in the dark",
-            "barely lit corridor at night|dim unlit interior",
         ),
         "bright": (
             "bright",
-            "in a bright room|in the bright light|in a well lit hall|under bright lights",
+            "in a bright room|in the bright light|in a well lit hall|under bright lights|in bright light|"
+            "in a bright place|in a lit room|in a well lit room|in a white room|in a bright hall|in full light|"
+            "in a brightly lit place|with all the lights on",
             "in a bright well lit room|bright lights",
-            "brilliantly illuminated chamber|dazzling interior",
         ),
         "indoors": (
             "indoors",
-            "inside|indoors|in a room|in the hallway|in this corridor|inside the base|inside the building",
+            "inside|indoors|in a room|in the hallway|in this corridor|inside the base|inside the building|"
+            "in a corridor|in a hall|in a hallway|in a building|inside a building|in the base|in the room|"
+            "in a passage|in a chamber|inside the house",
             "inside a building|in a hallway",
-            "interior of a facility|within four walls",
         ),
     },
 )
@@ -566,80 +639,71 @@ GROUNDS = {
 SKY = "F_SKY"
 DARK_LIGHT, BRIGHT_LIGHT = 112, 208
 
+# These phrases are the words for what the action is done to, where there are any.
 ACTIONS = _table(
     "action",
     {
         "door": (
             "door",
-            "",
+            "door|closed door|gate|big door|heavy door|sliding door|entrance|doorway|entrance door|exit door",
             "opening a door|the door slides open",
-            "entrance unlocks and lifts|portcullis raising to let us pass",
         ),
         "lift": (
             "lift",
-            "",
+            "lift|elevator|platform|moving platform|lift platform|elevator platform|moving floor|lifting platform",
             "riding a lift|the elevator platform moves",
-            "ascending by hoist|descending floor mechanism",
         ),
         "switch": (
             "switch",
-            "",
+            "switch|button|wall switch|switch on the wall|button on the wall|control panel|panel|lever|wall button",
             "pressing a switch|pushing a button on the wall",
-            "toggling a control panel|operating a lever",
         ),
         "teleport": (
             "teleport",
-            "",
+            "teleporter|teleport pad|portal|teleport|teleport gate|magic portal|teleporter pad|warp gate|"
+            "teleport machine",
             "stepping into a teleporter|teleporting to another place",
-            "vanishing and reappearing elsewhere|instant beam transport",
         ),
         "barrel": (
             "barrel explosion",
-            "",
+            "barrel|explosive barrel|exploding barrel|fuel barrel|oil barrel|oil drum|barrel of fuel|gas barrel|"
+            "barrel of explosives|drum",
             "a barrel explodes|shooting an explosive barrel",
-            "fuel drum detonates|oil keg bursting in a fireball",
         ),
         "death": (
             "player death",
             "",
             "the player dies|we get killed and fall to the floor",
-            "our hero perishes|fatal defeat",
         ),
         "kill": (
             "kill",
             "",
             "the monster dies|killing a monster",
-            "enemy slain|beast collapses lifeless",
         ),
         "fire": (
             "fire",
             "",
             "shooting at the wall|firing a gun with nobody around",
-            "discharging a firearm without a target|target practice in an empty hall",
         ),
         "fight": (
             "fight",
-            "",
+            "monster|enemy|creature|beast|demon|foe|opponent|bad guy",
             "fighting a monster|shooting at a monster",
-            "skirmish against a foe|exchanging blows with some creature",
         ),
         "monster": (
             "monster attack",
-            "",
+            "monster|creature|beast|enemy|demon|foe|bad guy|evil creature|scary monster|dangerous beast",
             "a monster attacks us|dodging a monster",
-            "evading an aggressive beast|foe assaulting the viewer",
         ),
         "pickup": (
             "pickup",
-            "",
+            "item|thing|object|power up|useful item|bonus|new item|piece of equipment",
             "picking something up|grabbing an item from the floor",
-            "collecting loot|obtaining supplies",
         ),
         "explore": (
             "explore",
             "",
             "just walking around|exploring the level",
-            "wandering about peacefully|strolling through the scenery",
         ),
     },
 )
@@ -648,7 +712,7 @@ SUBJECTS: tuple[Subject, ...] = tuple(
     subject for table in (WEAPONS, MONSTERS, PICKUPS, THINGS, PLACES, ACTIONS) for subject in table.values()
 )
 CONCEPT_QUERIES: dict[str, list[str]] = {s.concept: list(s.queries) for s in SUBJECTS}
-PARAPHRASES: dict[str, list[str]] = {s.concept: list(s.paraphrases) for s in SUBJECTS}
+BY_CONCEPT: dict[str, Subject] = {s.concept: s for s in SUBJECTS}
 
 # The engine's class -> the start of its picture lumps' names. The smaller game lacks some; a scene needs its picture.
 SPRITES = {
