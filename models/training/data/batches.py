@@ -1,6 +1,7 @@
-"""Training batches out of a clip cache: random crops in time and space, flips, colour, gain; seeded by (seed, step).
+"""Training batches out of a clip cache: random crops in time and space, flips, colour, gain.
 
-A batch depends on nothing but its step number, so a resumed run sees the same data in the same order.
+A batch depends on nothing but its step number, and a sample of it on its own seed alone: a resumed run sees the same
+data in the same order, and replicas that share a batch see what one process alone would.
 """
 
 from dataclasses import dataclass
@@ -30,14 +31,26 @@ class Batch:
 
 
 class Batches:
-    """The training stream: every epoch a new permutation of the clips."""
+    """The training stream: every epoch a new permutation of the clips.
+
+    `batch` counts the joined batch of all `world` replicas; the one of `rank` gets its rows rank::world.
+    """
 
     def __init__(
-        self, cache: ClipCache, inputs: InputSpec, tokenizer: Tokenizer, augment: AugmentConfig, batch: int, seed: int
+        self,
+        cache: ClipCache,
+        inputs: InputSpec,
+        tokenizer: Tokenizer,
+        augment: AugmentConfig,
+        batch: int,
+        seed: int,
+        rank: int = 0,
+        world: int = 1,
     ):
         if len(cache.clips) < batch:
             raise ValueError(f"the set has {len(cache.clips)} clips, fewer than one batch of {batch}")
         self.cache, self.inputs, self.augment, self.batch, self.seed = cache, inputs, augment, batch, seed
+        self.rank, self.world = rank, world
         self.has_sound = torch.tensor([c.has_audio for c in cache.clips])
         self.texts = [tokenizer([n.text for n in c.narrations]) for c in cache.clips]
         self.centres = [np.array([(n.start_s + n.end_s) / 2 for n in c.narrations]) for c in cache.clips]
@@ -51,14 +64,14 @@ class Batches:
     def __call__(self, step: int) -> Batch:
         epoch, i = divmod(step, self.per_epoch)
         order = np.random.default_rng([self.seed, epoch]).permutation(len(self.cache.clips))
-        rows = np.sort(order[i * self.batch : (i + 1) * self.batch])
-        return self._batch(rows, np.random.default_rng([self.seed, epoch, i]))
+        rows = np.sort(order[i * self.batch : (i + 1) * self.batch])[self.rank :: self.world]
+        return self._batch(rows, [np.random.default_rng([self.seed, epoch, i, int(row)]) for row in rows])
 
-    def _batch(self, rows: np.ndarray, rng: np.random.Generator) -> Batch:
+    def _batch(self, rows: np.ndarray, rngs: list[np.random.Generator]) -> Batch:
         b, spec = len(rows), self.inputs
         span = spec.frames * PER_STEP
-        starts = rng.integers(0, self.cache.frames.shape[1] - span + 1, b)
-        phase = rng.integers(0, PER_STEP, b) * (starts + span < self.cache.frames.shape[1])
+        starts = np.array([rng.integers(0, self.cache.frames.shape[1] - span + 1) for rng in rngs])
+        phase = np.array([rng.integers(0, PER_STEP) for rng in rngs]) * (starts + span < self.cache.frames.shape[1])
         frames = np.stack(
             [self.cache.frames[r, s + p : s + p + span : PER_STEP] for r, s, p in zip(rows, starts, phase, strict=True)]
         )
@@ -66,7 +79,7 @@ class Batches:
         length = round(spec.window_s * spec.sample_rate)
         first = np.minimum(np.round(starts * step_samples).astype(int), self.cache.sound.shape[1] - length)
         sound = np.stack([self.cache.sound[r, s : s + length] for r, s in zip(rows, first, strict=True)]) / 32768
-        gain = 10 ** (rng.uniform(-1, 1, (b, 1)) * self.augment.gain_db / 20)
+        gain = 10 ** (np.array([[rng.uniform(-1, 1)] for rng in rngs]) * self.augment.gain_db / 20)
         ids = np.zeros((b, CANDIDATES, self.words), np.int64)
         has_text = np.zeros((b, CANDIDATES), bool)
         for j, (row, start) in enumerate(zip(rows, starts, strict=True)):
@@ -75,19 +88,19 @@ class Batches:
             ids[j, : len(near)] = self.texts[row][near]
             has_text[j, : len(near)] = True
         return Batch(
-            frames=self._augment(torch.from_numpy(frames), rng),
+            frames=self._augment(torch.from_numpy(frames), rngs),
             sound=torch.from_numpy((sound * gain).astype(np.float32)),
             has_sound=self.has_sound[torch.from_numpy(rows)],
             ids=torch.from_numpy(ids),
             has_text=torch.from_numpy(has_text),
         )
 
-    def _augment(self, frames: Tensor, rng: np.random.Generator) -> Tensor:
+    def _augment(self, frames: Tensor, rngs: list[np.random.Generator]) -> Tensor:
         """uint8 [B, T, H', W', 3] -> float [B, T, H, W, 3]; one crop, flip and colour per clip."""
         b, t, h, w, _ = frames.shape
         a, spec = self.augment, self.inputs
         out = torch.empty(b, t, spec.frame_height, spec.frame_width, 3)
-        for i in range(b):
+        for i, rng in enumerate(rngs):
             scale = rng.uniform(spec.frame_height / h, 1.0)  # from the network's own size to the whole cached frame
             ch, cw = max(spec.frame_height, round(h * scale)), max(spec.frame_width, round(w * scale))
             top, left = rng.integers(0, h - ch + 1), rng.integers(0, w - cw + 1)
