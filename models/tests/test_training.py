@@ -30,7 +30,8 @@ from models.training.deflate import (
     make_batches,
     static_outputs,
 )
-from models.training.evaluation.footage_retrieval import evaluate, report
+from models.training.evaluation.footage_report import report
+from models.training.evaluation.footage_retrieval import evaluate
 from models.training.export import export_bundle
 from models.training.progress import progress_bar
 from models.training.run import CHECKPOINT, TrainingError, load_run, provenance

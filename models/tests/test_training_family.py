@@ -20,7 +20,8 @@ from models.training.config import TrainConfig
 from models.training.data.batches import Batches
 from models.training.data.cache import open_cache
 from models.training.deflate import deflate, load_deflated, make_batches
-from models.training.evaluation.footage_retrieval import evaluate, report
+from models.training.evaluation.footage_report import report
+from models.training.evaluation.footage_retrieval import evaluate
 from models.training.export import export_bundle
 from models.training.run import load_run, provenance
 from models.training.trainer import losses, train

@@ -4,7 +4,7 @@ from textwrap import fill
 from typing import Any
 
 from models.bundle import Bundle
-from models.training.evaluation.footage_retrieval import report
+from models.training.evaluation.footage_report import report
 
 CARD = "README.md"
 WIDTH = 120

@@ -1,6 +1,7 @@
 """Training commands of `mmv-search`. Torch is imported only inside the commands that need it."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -105,7 +106,9 @@ def export(
             metrics=metrics,
         )
         if held_out:
-            bundle = rewrite_metrics(bundle, metrics | _evaluated(bundle, held_out, ITEMS))
+            found, draw = _evaluated(bundle, held_out, ITEMS, deflation=True)
+            bundle = rewrite_metrics(bundle, metrics | found)
+            draw(out)
         (out / CARD).write_text(card(bundle, parameter_count(loaded.network)))
         verify(bundle.path)
 
@@ -140,30 +143,46 @@ def evaluate(
     data: Annotated[Path, typer.Option(help="Held-out folder with manifest.jsonl, as `mmv-search footage` makes it.")],
     out: Annotated[Path | None, typer.Option(help="Write metrics to OUT.json and a readable page to OUT.md.")] = None,
     items: Annotated[int, typer.Option(help="How many clips are ranked against each other in item retrieval.")] = ITEMS,
+    deflation: Annotated[
+        bool, typer.Option("--deflation", help="Also naive deflation and input inflation of stills; needs torch.")
+    ] = False,
 ) -> None:
-    """Held-out retrieval of a bundle in every direction, beside chance."""
+    """Held-out retrieval of a bundle in every direction, beside chance, with 95% intervals."""
     with clear_errors():
         from models.bundle import load_bundle
-        from models.training.evaluation.footage_retrieval import report
+        from models.training.evaluation.footage_report import report
 
         _require_manifest(data)
         loaded = load_bundle(bundle)
-        metrics = _evaluated(loaded, data, items)
-        page = report(metrics, f"mmv-search evaluate BUNDLE --data DATA --items {items}")
+        metrics, _ = _evaluated(loaded, data, items, deflation)
+        option = " --deflation" if deflation else ""
+        page = report(metrics, f"mmv-search evaluate BUNDLE --data DATA --items {items}{option}")
         Console().print(page, markup=False, highlight=False, soft_wrap=True)
         if out:
             out.with_suffix(".json").write_text(json.dumps(metrics, indent=1) + "\n")
             out.with_suffix(".md").write_text(f"# {loaded.name}: retrieval on held-out footage\n\n{page}")
 
 
-def _evaluated(bundle: "Bundle", data: Path, items: int) -> dict[str, Any]:
+def _evaluated(
+    bundle: "Bundle", data: Path, items: int, deflation: bool
+) -> tuple[dict[str, Any], Callable[[Path], None]]:
+    """The metrics; and what draws the pictures of its best and worst queries into a folder."""
     from models.runtime import Encoders
+    from models.training.evaluation.footage_clips import embed_clips
+    from models.training.evaluation.footage_pictures import write_pictures
     from models.training.evaluation.footage_retrieval import evaluate as run_evaluation
     from models.training.progress import progress_bar
 
+    encoders = Encoders(bundle)
     with progress_bar(console) as bar:
         task = bar.add_task("embedding clips")
-        return run_evaluation(Encoders(bundle), data, items, lambda n, of: bar.update(task, completed=n, total=of))
+        found = embed_clips(encoders, data, lambda n, of: bar.update(task, completed=n, total=of))
+    metrics = run_evaluation(encoders, data, items, found=found)
+    if deflation:
+        from models.training.evaluation.footage_deflation import deflation as three_paths
+
+        metrics["deflation"] = three_paths(encoders, found, items)
+    return metrics, lambda folder: write_pictures(encoders, found, data, folder)
 
 
 def _require_manifest(*folders: Path | None) -> None:

@@ -1,6 +1,6 @@
 """Held-out evaluation of a bundle on a footage set: every direction that the service searches in, beside chance."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 
 from models.runtime import Encoders
+from models.training.data.manifest import Clip
 from models.training.evaluation import product_ranking as product
 from models.training.evaluation.bootstrap import middle, resamples
 from models.training.evaluation.footage_clips import EmbeddedClips, embed_clips, text_rows, told
 from models.training.evaluation.metrics import Concepts, Naming, Retrieval, concept_precision, naming, retrieval
 from models.training.evaluation.product_ranking import best_frame, fused
 from models.training.evaluation.wordings import FOOTAGE_WORDINGS, GENERATOR, PLAIN_LANGUAGE, Wordings, pairs
-from models.training.data.manifest import Clip
 
 # What a disjoint graph cannot do.
 SOUND_AND_TEXT = ("text -> video + sound", "audio -> text", "text -> audio")
@@ -37,10 +37,12 @@ def evaluate(
 ) -> dict[str, Any]:
     """Every direction's metrics as plain values; in a disjoint graph those between sound and text are left out.
 
-    Item retrieval is among `items` clips (see `metrics.retrieval`): those that have text and sound, and for stills all;
-    `wordings` are the concepts' text queries. `found`: the clips, where they are embedded already.
+    Item retrieval is among `items` clips (see `metrics.retrieval`): those that have text and sound, and for stills all.
+    `wordings` are the concepts' text queries; one that asks for nothing that is there is left out. `found` are the
+    clips, where they are embedded already.
     """
     found = found or embed_clips(encoders, data, progress)
+    wordings = {name: queries for name, queries in wordings.items() if relevance(found, queries).any()}
     directions = item_retrieval(encoders, found, items)
     scores = {name: concept_scores(encoders, found, queries) for name, queries in wordings.items()}
     concepts = {

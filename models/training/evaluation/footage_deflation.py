@@ -1,0 +1,91 @@
+"""Deflation's three paths for a still, side by side: naive, trained, input inflation. Needs torch (the naive one)."""
+
+import time
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import torch
+
+from models.networks.deflation import DeflatedMMV
+from models.runtime import Encoders
+from models.training.evaluation.bootstrap import middle, resamples
+from models.training.evaluation.footage_clips import EmbeddedClips
+from models.training.evaluation.metrics import RANKS, beaten_by, chance_to_be_found, retrieval
+from models.training.restore import restore
+
+BATCH = 32
+TIMED = 20
+
+
+def deflation(encoders: Encoders, found: EmbeddedClips, items: int) -> dict[str, Any]:
+    """image -> video in the fine space by each path, how much of the gap training closes, what a still costs.
+
+    Plain values: `paths`, `gap_closed` (shares with intervals, by recall), `seconds_per_still`, `frames`.
+    """
+    frames = encoders.bundle.inputs.frames
+    paths = {
+        "naive deflation": naive_fine(encoders, found.stills),
+        "trained deflation": found.image_fine,
+        "input inflation": inflated_fine(encoders, found.stills),
+    }
+    scores = {name: fine @ found.video_fine.T for name, fine in paths.items()}
+    truth = np.arange(len(found.clips))
+    return {
+        "paths": {name: asdict(retrieval(s, truth, items)) for name, s in scores.items()},
+        "gap_closed": gap_closed(*scores.values(), items),
+        "seconds_per_still": _cost(encoders, found.stills[:1], frames),
+        "frames": frames,
+    }
+
+
+@torch.no_grad()
+def naive_fine(encoders: Encoders, stills: np.ndarray) -> np.ndarray:
+    """Fine embeddings [N, F], normalised, of stills by the video network taken out of time and nothing else."""
+    naive = DeflatedMMV(restore(encoders.bundle).network)
+    parts = [
+        naive(torch.from_numpy(part).float() / 255)["fine"]
+        for part in np.split(stills, range(BATCH, len(stills), BATCH))
+    ]
+    return torch.nn.functional.normalize(torch.cat(parts), dim=1).numpy()
+
+
+def inflated_fine(encoders: Encoders, stills: np.ndarray) -> np.ndarray:
+    """Fine embeddings [N, F] of stills, each repeated for as long as a window, by the video network."""
+    frames = encoders.bundle.inputs.frames
+    return np.concatenate([encoders.video(still[None, None].repeat(frames, axis=1)).fine for still in stills])
+
+
+def gap_closed(naive: np.ndarray, trained: np.ndarray, inflated: np.ndarray, items: int) -> dict[str, dict[str, Any]]:
+    """By recall, the share of the way from naive to inflated that the trained path goes. Scores [N, N] of each path.
+
+    The interval resamples the queries, the same ones for all paths. Shares of a gap that is no larger than noise mean
+    nothing: `gap` is its size.
+    """
+    truth, n = np.arange(len(naive)), naive.shape[1]
+    better = [beaten_by(scores, truth) for scores in (naive, trained, inflated)]
+    drawn = resamples(len(naive))
+    out = {}
+    for k in RANKS:
+        low, mid, high = (chance_to_be_found(b, n, min(items, n), k) for b in better)
+        base, gained, gap = low.mean(), mid.mean(), high.mean() - low.mean()
+        steps = low[drawn].mean(axis=1), mid[drawn].mean(axis=1), high[drawn].mean(axis=1)
+        gaps = np.where(steps[2] == steps[0], np.nan, steps[2] - steps[0])
+        shares = (steps[1] - steps[0]) / gaps
+        share = float((gained - base) / gap) if gap else float("nan")
+        known = shares[np.isfinite(shares)]
+        interval = middle(known) if len(known) else (float("nan"), float("nan"))
+        out[f"R@{k}"] = {"share": share, "interval": interval, "gap": float(gap)}
+    return out
+
+
+def _cost(encoders: Encoders, still: np.ndarray, frames: int) -> dict[str, float]:
+    """Median seconds for one still on one thread, through either encoder."""
+    clip = still[:, None].repeat(frames, axis=1)
+    seconds: dict[str, list[float]] = {"deflated": [], "inflated": []}
+    for _ in range(TIMED):  # in turn, so that a busy machine slows both
+        for name, encode, taken in (("deflated", encoders.image, still), ("inflated", encoders.video, clip)):
+            started = time.perf_counter()
+            encode(taken)
+            seconds[name].append(time.perf_counter() - started)
+    return {name: float(np.median(times)) for name, times in seconds.items()}
