@@ -2,12 +2,14 @@
 
 import contextlib
 import hashlib
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -19,7 +21,7 @@ from models.training.data.footage.film import FilmSettings, Studios, film_clip
 from models.training.data.footage.generate import FootageError, generate_footage
 from models.training.data.footage.scenes import CLIP_TICS, Stage
 from models.training.data.footage.studio import SAMPLE_RATE, EngineMissing, Move, Studio
-from models.training.data.manifest import Clip, read_manifest
+from models.training.data.manifest import Clip, Narration, read_manifest, write_manifest
 from models.training.data.splits import expand_maps
 
 pytestmark = pytest.mark.footage
@@ -96,6 +98,22 @@ def test_an_interrupted_run_goes_on_to_the_same_set(footage: Path) -> None:
     generate_footage(footage, CLIPS, SEED, MAPS, 1)
     assert _digests(footage) == before
     assert kept.stat().st_mtime_ns == touched
+
+
+def test_a_set_told_in_older_words_is_brought_to_what_a_fresh_one_is(footage: Path) -> None:
+    before = _digests(footage)
+    manifest, settings = footage / "manifest.jsonl", footage / "footage.json"
+    old = [
+        replace(r, narrations=[Narration(0.0, 1.0, "old words")] if r.narrations else [])
+        for r in read_manifest(manifest)
+    ]
+    write_manifest(manifest, old)
+    settings.write_text(json.dumps({k: v for k, v in json.loads(settings.read_text()).items() if k != "narration"}))
+    assert _digests(footage) != before
+    generate_footage(footage, CLIPS, SEED, MAPS, 1)
+    assert read_manifest(manifest) != old
+    # The older file lists its keys in the same order, the version last.
+    assert _digests(footage) == before
 
 
 def test_a_folder_with_another_set_is_refused(footage: Path) -> None:

@@ -1,9 +1,15 @@
-"""Splits and manifests."""
+"""Splits, manifests, and sets that were narrated in older words."""
 
+import json
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
+from models.training.data.footage import generate
+from models.training.data.footage.film import FilmSettings
+from models.training.data.footage.generate import prepare
+from models.training.data.footage.narrate import WORDING, narrate_clip
 from models.training.data.footage.vocabulary import MONSTERS, WEAPONS
 from models.training.data.manifest import (
     Clip,
@@ -80,3 +86,58 @@ def test_a_line_cut_off_by_a_crash_is_passed_over_only_when_asked_and_only_at_th
     path.write_text(whole[:50] + "\n" + whole)
     with pytest.raises(ManifestError, match="line 1"):
         read_manifest(path, ignore_cut_line=True)
+
+
+SETTINGS = FilmSettings(1, ("freedoom2:MAP23",))
+
+
+def _older_set(folder: Path) -> list[Clip]:
+    """Rows of a set whose footage.json does not tell the wording yet; the second has no text."""
+    concepts = ["monster:technospider", "action:monster attack", "place:indoors"]
+    rows = [replace(_clip(i), events=[Event("monster", 1.2, concepts)], concepts=concepts) for i in range(3)]
+    rows[1] = replace(rows[1], narrations=[])
+    (folder / "clips").mkdir()
+    for row in rows:
+        (folder / row.file).write_bytes(b"video of " + row.id.encode())
+    write_manifest(folder / "manifest.jsonl", rows)
+    (folder / "footage.json").write_text(json.dumps({**asdict(SETTINGS), "maps": list(SETTINGS.maps)}))
+    return rows
+
+
+def test_a_set_in_older_words_is_told_anew_and_its_videos_stay(tmp_path: Path) -> None:
+    rows = _older_set(tmp_path)
+    prepare(tmp_path, SETTINGS)
+    told = read_manifest(tmp_path / "manifest.jsonl")
+    assert told == [narrate_clip(row) for row in rows]
+    assert told[0].narrations != rows[0].narrations
+    assert told[0].narrations != told[2].narrations  # each by its number
+    assert told[1] == rows[1]
+    assert [replace(row, narrations=[]) for row in told] == [replace(row, narrations=[]) for row in rows]
+    assert json.loads((tmp_path / "footage.json").read_text())["narration"] == WORDING
+    assert all((tmp_path / row.file).read_bytes() == b"video of " + row.id.encode() for row in rows)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["clips", "footage.json", "manifest.jsonl"]
+
+
+def test_a_set_in_todays_words_stays_as_it_is(tmp_path: Path) -> None:
+    _older_set(tmp_path)
+    prepare(tmp_path, SETTINGS)
+    manifest = tmp_path / "manifest.jsonl"
+    own = [replace(row, narrations=[Narration(0.0, 1.0, "kept")]) for row in read_manifest(manifest)]
+    write_manifest(manifest, own)
+    assert prepare(tmp_path, SETTINGS) == own
+
+
+def test_a_crash_while_telling_anew_leaves_a_set_that_the_next_run_finishes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = _older_set(tmp_path)
+
+    def crash(folder: Path, settings: dict[str, object]) -> None:
+        raise OSError("power cut")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(generate, "_write_settings", crash)
+        with pytest.raises(OSError, match="power cut"):
+            prepare(tmp_path, SETTINGS)
+    assert prepare(tmp_path, SETTINGS) == [narrate_clip(row) for row in rows]
+    assert json.loads((tmp_path / "footage.json").read_text())["narration"] == WORDING

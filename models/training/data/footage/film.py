@@ -164,6 +164,7 @@ def film_clip(studios: Studios, settings: FilmSettings, index: int, folder: Path
     write_clip(folder / file, tape, with_sound=has_audio, crf=settings.crf, audio_bit_rate=settings.audio_bit_rate)
     concepts = concepts_of(facts)
     subject = next((c for c in concepts if not c.startswith(("place:", "action:"))), "").partition(":")[2]
+    event = Event(facts.kind, round(facts.at / TICS_PER_SECOND, 3), concepts, subject)
     return Clip(
         id=clip_id,
         file=file,
@@ -174,7 +175,7 @@ def film_clip(studios: Studios, settings: FilmSettings, index: int, folder: Path
         map=map_id,
         seed=settings.seed,
         game=map_id.split(":")[0],
-        narrations=narrate(facts, rng) if plan.with_text else [],
-        events=[Event(facts.kind, round(facts.at / TICS_PER_SECOND, 3), concepts, subject)],
+        narrations=narrate(event, rng) if plan.with_text else [],
+        events=[event],
         concepts=concepts,
     )

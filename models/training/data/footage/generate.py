@@ -13,8 +13,10 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 from models.training.data.footage.film import FilmSettings, Studios, film_clip
+from models.training.data.footage.narrate import WORDING, narrate_clip
 from models.training.data.footage.studio import check_engine
 from models.training.data.manifest import Clip, append, read_manifest, write_manifest
 from models.training.data.splits import split_of
@@ -26,34 +28,48 @@ class FootageError(Exception):
     """The set cannot be made; the message is one line for a person."""
 
 
-def _settings_of(folder: Path, settings: FilmSettings) -> None:
-    """Write down with what the set is made. Raises FootageError when the folder holds another set."""
+def _settings_of(folder: Path, settings: FilmSettings) -> dict[str, Any]:
+    """With what the folder's set is made; the wanted, when it is new. Raises FootageError when it holds another set."""
     path = folder / "footage.json"
-    wanted = {**asdict(settings), "maps": list(settings.maps)}
-    if path.exists():
-        found = json.loads(path.read_text(encoding="utf-8"))
-        changed = sorted(key for key in wanted if found.get(key) != wanted[key])
-        if changed:
-            raise FootageError(f"{folder} holds clips made with another {', '.join(changed)}: choose another --out")
-        return
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps(wanted, indent=1) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    wanted = {**asdict(settings), "maps": list(settings.maps), "narration": WORDING}
+    if not path.exists():
+        _write_settings(folder, wanted)
+        return wanted
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    changed = sorted(key for key in wanted if key != "narration" and found.get(key) != wanted[key])
+    if changed:
+        raise FootageError(f"{folder} holds clips made with another {', '.join(changed)}: choose another --out")
+    return {**found, "narration": found.get("narration", 1)}
+
+
+def _write_settings(folder: Path, settings: dict[str, Any]) -> None:
+    temporary = folder / "footage.tmp"
+    temporary.write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
+    temporary.replace(folder / "footage.json")
 
 
 def _index(clip: Clip) -> int:
     return int(clip.id.rpartition("-")[2])
 
 
-def _already_there(folder: Path, clips: int) -> list[Clip]:
-    """Rows of the wanted clips whose files exist; anything else is made again."""
+def prepare(folder: Path, settings: FilmSettings) -> list[Clip]:
+    """Rows of the clips that are there, in today's wording; what has no whole file or row is to be made again.
+
+    A set narrated in another wording is told anew: its manifest then is the one that making it afresh gives, and its
+    videos stay. Raises FootageError, ManifestError.
+    """
+    made = _settings_of(folder, settings)
     manifest = folder / "manifest.jsonl"
     rows = read_manifest(manifest, ignore_cut_line=True) if manifest.exists() else []
     kept = {row.id: row for row in rows if (folder / row.file).is_file()}
     for part in (folder / "clips").glob("*.part"):
         part.unlink()
+    if made["narration"] != WORDING:
+        kept = {id: narrate_clip(row) for id, row in kept.items()}
     write_manifest(manifest, list(kept.values()))
-    return [row for row in kept.values() if _index(row) < clips]
+    if made["narration"] != WORDING:  # written last: a crash before it only tells the set anew again
+        _write_settings(folder, {**made, "narration": WORDING})
+    return list(kept.values())
 
 
 # One process's engines: opening one takes far longer than a clip.
@@ -86,8 +102,9 @@ def generate_footage(
 ) -> list[Clip]:
     """Make `out`/clips/*.mp4 and `out`/manifest.jsonl, sorted by id; returns the rows.
 
-    Clip i depends on `seed`, i, the list of maps and the two rates alone. `processes`: 0 for one a core. `progress` is
-    called with (clips there, clips wanted). Raises FootageError, EngineMissing, UnknownMap, NothingToFilm.
+    Clip i depends on `seed`, i, the list of maps and the two rates alone. A set told in older words is told anew.
+    `processes`: 0 for one a core. `progress` is called with (clips there, clips wanted). Raises FootageError,
+    EngineMissing, UnknownMap, NothingToFilm.
     """
     for name in maps:
         split_of(name)
@@ -97,8 +114,7 @@ def generate_footage(
     out = out.resolve()
     (out / "clips").mkdir(parents=True, exist_ok=True)
     settings = FilmSettings(seed, tuple(maps), crf, audio_bit_rate)
-    _settings_of(out, settings)
-    rows = _already_there(out, clips)
+    rows = [row for row in prepare(out, settings) if _index(row) < clips]
     there = {_index(row) for row in rows}
     todo = [i for i in range(clips) if i not in there]
     report = progress or (lambda done, total: None)

@@ -1,96 +1,122 @@
-"""Timed candidate narrations of a clip, as a person talking over the video gives them: early, late, some vague."""
+"""Timed candidate narrations of a clip, as a person talking over the video gives them: early, late, some vague.
+
+They follow from the clip's event alone, as the manifest tells it, and the clip's number: a set made with an older
+wording is narrated anew without making its videos again.
+"""
 
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import numpy as np
 
 from models.training.data.footage import templates
-from models.training.data.footage.scenes import CLIP_TICS, Facts
+from models.training.data.footage.scenes import CLIP_TICS
 from models.training.data.footage.studio import TICS_PER_SECOND
-from models.training.data.footage.vocabulary import MONSTERS, PICKUPS, PLACES, SUBJECTS, THINGS, WEAPONS
-from models.training.data.manifest import Narration
+from models.training.data.footage.vocabulary import ACTIONS, BY_CONCEPT, PICKUPS, SUBJECTS, WEAPONS
+from models.training.data.manifest import Clip, Event, Narration
 
+WORDING = 2  # raised whenever the same clip is told in other words
 MOST_WORDS = 16
 CLIP_SECONDS = CLIP_TICS / TICS_PER_SECOND
-_NO_ARTICLE = {"fists", "bare hands", "bare fists", "knuckles", "blue energy cells", "power cells"}
-_PLURALS = {"night vision goggles", "green goggles", "light goggles", "shotgun ammo"}
+_ARMOR = (phrase for key in ("GreenArmor", "BlueArmor") for phrase in PICKUPS[key].phrases)
+_NO_ARTICLE = {*WEAPONS["Fist"].phrases, *(phrase for phrase in _ARMOR if re.fullmatch(r"(?!.* of ).*armor", phrase))}
+_DYING_S = 1.5  # a monster's death is told so long after the first hit
+_HURTING = {"place:slime", "place:lava", "place:hot rocks"}
+# Slot -> the concepts that may fill it, in the order of the row.
+_SLOTS = {"m": "monster:", "w": "weapon:", "i": "pickup:", "o": "thing:", "p": "place:"}
+# Slot -> the action whose phrases fill it, whatever the clip is.
+_COMMON = {"c": "monster", "n": "pickup", "d": "door", "l": "lift", "s": "switch", "t": "teleport", "b": "barrel"}
+_BY_HAND = {WEAPONS["Fist"].concept: "Fist", WEAPONS["Chainsaw"].concept: "Chainsaw"}
 
 
 def with_article(phrase: str) -> str:
     if phrase in _NO_ARTICLE:
         return phrase
-    if phrase in _PLURALS:
-        return f"some {phrase}"
-    if phrase == "few bullets":
-        return f"a {phrase}"
-    if phrase.startswith("biggest"):
+    if phrase.startswith(("biggest", "most ", "ultimate")):
         return f"the {phrase}"
-    return f"{'an' if phrase[0] in 'aeio' else 'a'} {phrase}"
+    return f"{'an' if re.match('[aeio]|un(?!i)|ug|ul', phrase) else 'a'} {phrase}"
 
 
 def _choose(rng: np.random.Generator, lines: tuple[str, ...]) -> str:
     return lines[int(rng.integers(len(lines)))]
 
 
-def _fill(pattern: str, facts: Facts, rng: np.random.Generator) -> str:
+def _named(event: Event, slot: str) -> tuple[str, ...]:
+    return tuple(name for name in event.concepts if name.startswith(_SLOTS[slot]))
+
+
+def _fill(pattern: str, event: Event, rng: np.random.Generator) -> str:
     """The pattern with its slots filled, without {p} where the sentence would grow too long."""
-    words = {"p": _choose(rng, PLACES[_choose(rng, tuple(facts.places))].phrases)}
-    tables = [("m", MONSTERS, facts.subject), ("w", WEAPONS, facts.weapon), ("i", PICKUPS, facts.subject)]
-    # A decoration is either the subject or something seen beside it.
-    thing = facts.subject if facts.kind == "look" else _choose(rng, tuple(facts.sees)) if facts.sees else ""
-    for slot, table, name in [*tables, ("o", THINGS, thing)]:
-        if name in table:
-            phrase = _choose(rng, table[name].phrases)
-            words[slot], words["a" + slot] = phrase, with_article(phrase)
+    words = {}
+    for slot in _SLOTS:
+        names = _named(event, slot)
+        # The first is what the event is about; beside it, any place it is at and any decoration in view will do.
+        if names and (slot == "p" or (slot == "o" and event.kind != "look")):
+            names = (_choose(rng, names),)
+        if names:
+            words[slot] = _choose(rng, BY_CONCEPT[names[0]].phrases)
+    words |= {slot: _choose(rng, ACTIONS[action].phrases) for slot, action in _COMMON.items()}
+    words |= {"a" + slot: with_article(phrase) for slot, phrase in words.items()}
     text = " ".join(pattern.format(**words).split())
     if len(text.split()) > MOST_WORDS:
         text = " ".join(pattern.replace("{p}", "").format(**words).split())
     return text
 
 
-def _patterns(facts: Facts) -> dict[str, tuple[str, ...]]:
+def _patterns(event: Event) -> dict[str, tuple[str, ...]]:
     """The sentence patterns that are true of this clip, by when they are spoken."""
-    kind = facts.kind
-    at = templates.AT[kind] if kind != "fire" else templates.AT.get(f"fire_{facts.subject}", templates.AT["fire_gun"])
-    after = templates.AFTER["fire_Fist" if (kind, facts.subject) == ("fire", "Fist") else kind]
-    if facts.killed_at is not None:
+    kind, weapons = event.kind, _named(event, "w")
+    way = _BY_HAND.get(weapons[0], "gun") if weapons else ""
+    # Some lines fit one way of shooting only.
+    key = f"fire_{way}" if kind == "fire" else kind
+    before, after = templates.BEFORE.get(key, templates.BEFORE[kind]), templates.AFTER.get(key, templates.AFTER[kind])
+    at, short = templates.AT[key], templates.SHORT.get(key, templates.SHORT[kind])
+    if kind == "fight":
+        at += templates.AT[f"fight_{way}"]
+        short += templates.SHORT[f"fight_{way}"]
+    if _killed(event):
         after = templates.AFTER["kill"]
-    elif facts.note in templates.AFTER:
-        after = templates.AFTER[facts.note]
+    elif kind == "explore" and _HURTING & set(event.concepts):
+        after = templates.AFTER["hurt"]
     around = templates.SCENERY
-    if facts.weapon:
+    if way and way != "Fist":
         around += templates.HOLDING
-    if facts.sees and kind != "look":
+    if _named(event, "o") and kind != "look":
         around += templates.SEEING
-    return {"before": templates.BEFORE[kind], "at": at, "after": after, "around": around, "vague": templates.VAGUE}
+    return {"before": before, "at": at, "after": after, "short": short, "around": around, "vague": templates.VAGUE}
 
 
-def narrate(facts: Facts, rng: np.random.Generator) -> list[Narration]:
-    """3 to 5 narrations in the order of time, at most one of them vague. Lower case, at most 16 words each."""
-    at = facts.at / TICS_PER_SECOND
-    later = (facts.killed_at if facts.killed_at is not None else facts.at + 20) / TICS_PER_SECOND
+def _killed(event: Event) -> bool:
+    return ACTIONS["kill"].concept in event.concepts
+
+
+def narrate(event: Event, rng: np.random.Generator) -> list[Narration]:
+    """4 to 6 narrations in the order of time, at most one of them vague. Lower case, at most 16 words each."""
+    at = event.at_s
+    later = min(at + (_DYING_S if _killed(event) else 0.6), CLIP_SECONDS)
     spans = {
         "before": (max(0.0, at - 1.6), at - 0.1),
         "at": (at - 0.4, at + 1.0),
         "after": (later, later + 1.5),
+        "short": (at - 0.6, at + 1.2),
         "around": (0.2, CLIP_SECONDS - 0.2),
         "vague": (0.2, CLIP_SECONDS - 0.2),
     }
-    if facts.kind in ("explore", "look", "monster"):  # it lasts as long as the clip
-        spans |= {"before": (0.0, 1.5), "at": (0.8, 3.0), "after": (2.3, 3.8)}
-    moments = ["at", "before", "after", "at" if rng.random() < 0.5 else "around"]
-    if rng.random() < 0.4:
+    if event.kind in ("explore", "look", "monster"):  # it lasts as long as the clip
+        spans |= {"before": (0.0, 1.5), "at": (0.8, 3.0), "after": (2.3, 3.8), "short": (0.5, 3.5)}
+    moments = ["at", "before", "after", "short"]
+    if rng.random() < 0.6:
+        moments.append("at" if rng.random() < 0.5 else "around")
+    if rng.random() < 0.35:
         moments.append("vague")
-    if len(moments) == 4 and rng.random() < 0.35:
-        moments.remove("before" if rng.random() < 0.5 else "after")
-    patterns = _patterns(facts)
+    patterns = _patterns(event)
     found: dict[str, Narration] = {}
     for moment in moments:
-        text = _fill(_choose(rng, patterns[moment]), facts, rng)
+        text = _fill(_choose(rng, patterns[moment]), event, rng)
         while text in found or len(text.split()) > MOST_WORDS:
-            text = _fill(_choose(rng, patterns[moment]), facts, rng)
+            text = _fill(_choose(rng, patterns[moment]), event, rng)
         first, last = spans[moment]
         length = 0.5 + 0.22 * len(text.split())  # seconds that a speaker needs
         middle = rng.uniform(first, max(first, last))
@@ -100,11 +126,19 @@ def narrate(facts: Facts, rng: np.random.Generator) -> list[Narration]:
     return sorted(found.values(), key=lambda n: (n.start_s, n.text))
 
 
+def narrate_clip(clip: Clip) -> Clip:
+    """The clip in today's wording; one without text stays without. Depends on its seed, number and event alone."""
+    if not clip.narrations:
+        return clip
+    index = int(clip.id.rpartition("-")[2])
+    return replace(clip, narrations=narrate(clip.events[0], np.random.default_rng([clip.seed, 4, index])))
+
+
 def all_words() -> set[str]:
     """Every word that a narration or a concept query can have: the text tower's vocabulary must know them."""
-    groups = (templates.BEFORE, templates.AT, templates.AFTER)
+    groups = (templates.BEFORE, templates.AT, templates.AFTER, templates.SHORT)
     lines = [line for group in groups for lines in group.values() for line in lines]
     lines += [*templates.SCENERY, *templates.HOLDING, *templates.SEEING, *templates.VAGUE]
     lines += [phrase for subject in SUBJECTS for phrase in (*subject.phrases, *subject.queries)]
     text = " ".join(re.sub(r"\{\w+\}", " ", line) for line in lines)
-    return set(text.split()) | {"a", "an", "the", "some"}
+    return set(text.split()) | {"a", "an", "the"}

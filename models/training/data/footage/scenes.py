@@ -84,7 +84,6 @@ class Facts:
     weapon: str = ""
     killed_at: int | None = None
     places: list[str] = field(default_factory=list)
-    note: str = ""  # what else can be said: "ride" on a lift, "hurt" in a damaging liquid
     sees: list[str] = field(default_factory=list)  # THINGS in view for long
 
 

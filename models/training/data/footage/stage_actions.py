@@ -74,13 +74,11 @@ def lift(stage: Stage, _subject: str) -> Facts:
     trigger = _approach(stage, stage.map.triggers(LIFTS, lift=True), 110)
     at = _use(stage, trigger)
     stage.go(stage.between(20, 34))
-    floor = stage.tape[0].height
     stage.go(22, forward=True)
     stage.finish()
     if peak(stage.tape, at + 4, CLIP_TICS) < LOUD:
         raise SceneMissed("the lift did not move")
-    ride = stage.tape[-1].height > floor + 16
-    return Facts("lift", at, note="ride" if ride else "")
+    return Facts("lift", at)
 
 
 def switch(stage: Stage, _subject: str) -> Facts:
@@ -183,5 +181,4 @@ def explore(stage: Stage, subject: str) -> Facts:
     walked = sum(float(np.hypot(*(b.position - a.position))) for a, b in zip(stage.tape, stage.tape[1:], strict=False))
     if inside < 8 or walked < 200:
         raise SceneMissed("the walk left the place, or got stuck")
-    hurt = subject in HURTING and peak(stage.tape, 0, CLIP_TICS) >= LOUD
-    return Facts("explore", CLIP_TICS // 2, subject, note="hurt" if hurt else "")
+    return Facts("explore", CLIP_TICS // 2, subject)

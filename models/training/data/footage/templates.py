@@ -1,7 +1,9 @@
 """Sentence patterns of the narrations, by kind of scene and by when they are spoken (before, at, after the event).
 
-Slots: {m} monster, {w} weapon, {i} item, {o} decoration, each with its article as {am}, {aw}, {ai}, {ao}; {p} where.
-Lines that name nothing of the clip's subject are vague on purpose: real speakers talk so too.
+Slots: {m} monster, {w} weapon, {i} item, {o} decoration, {c} any word for a monster, {n} any word for an item,
+{d} door, {l} lift, {s} switch, {t} teleporter, {b} barrel, each with its article as {am} and so on; {p} where, at the
+end. Lines that name nothing of the clip's subject are vague on purpose: real speakers talk so too. SHORT holds what
+one types into a search box.
 """
 
 from __future__ import annotations
@@ -22,26 +24,46 @@ BEFORE: dict[str, tuple[str, ...]] = {
         oh no {am} spotted us
         heads up {am} dead ahead
         and there it is {am}
-        this is where {am} usually hides
         turn around slowly and you find {am}
         so this guy is called {am}
         we meet {am} {p}
         i see {am} straight ahead
         let me show you what {am} looks like
+        {am} appears {p}
+        {am} shows up in front of us
+        we encounter {am} {p}
+        {am} is standing there
+        there is {am} over there
+        {am} is looking for us
+        a new enemy {am}
+        suddenly {am} stands before us
+        i found {am} {p}
+        {am} is getting closer
+        this {c} is {am}
+        some kind of {c} is near
     """),
     "fight": _lines("""
         i have my {w} ready for this {m}
-        there is {am} and all i carry is {aw}
+        there is {am} and all i have is {aw}
         {am} stands in our way {p}
-        let us test the {w} on {am}
         time to fight {am}
         get the {w} out because {am} is coming
         aim the {w} carefully at the {m}
         our next enemy is {am}
-        loading the {w} while {am} walks toward us
         watch how i deal with {am} using the {w}
         first wait until the {m} comes closer
-        {am} blocks the path so we prepare the {w}
+        {am} blocks the path so we prepare to attack
+        i see {am} and get ready to attack
+        let us kill this {m} with the {w}
+        going to fight {am} with {aw}
+        {am} is our target
+        we found {am} to fight {p}
+        {am} ahead and the fight begins
+        here is {am} so let us attack it
+        a duel against {am}
+        let us hunt {am}
+        we must defeat {am}
+        another {c} to fight
     """),
     "pickup": _lines("""
         there is {ai} on the ground
@@ -49,7 +71,7 @@ BEFORE: dict[str, tuple[str, ...]] = {
         look somebody left {ai} here
         next we want to get {ai}
         right in front of us lies {ai}
-        this little thing is {ai}
+        this thing is {ai}
         i was hoping to find {ai}
         do not forget {ai} {p}
         we really need {ai}
@@ -57,6 +79,15 @@ BEFORE: dict[str, tuple[str, ...]] = {
         {ai} just sitting on the floor
         spotted {ai} ahead
         this is what {ai} looks like
+        {ai} lies on the floor
+        {ai} is lying {p}
+        somebody dropped {ai} here
+        going to collect {ai}
+        walking toward {ai}
+        i want that {i}
+        {ai} is waiting for us
+        a useful thing {ai}
+        there is {an} on the floor
     """),
     "fire": _lines("""
         i am holding {aw} {p}
@@ -71,58 +102,105 @@ BEFORE: dict[str, tuple[str, ...]] = {
         listen to the sound of {aw}
         check out {aw} {p}
         equipped with {aw} we wait
+        about to use {aw}
+        let us test {aw}
+        the player carries {aw}
+        holding {aw} toward the wall
+        i take out my {w}
+        the weapon in our hands is {aw}
+        let us hear how the {w} sounds
+    """),
+    "fire_Fist": _lines("""
+        i have no gun just {w}
+        now we try {w}
+        all we have is {w}
+        we are without a weapon {p}
+        getting ready to punch with {w}
+        an unarmed player {p}
+        let us use {w}
+        we have run out of guns
+        time for some boxing
+        raising my {w}
     """),
     "door": _lines("""
-        there is a door in front of us
-        we come up to a closed door {p}
-        this door is shut
-        walking toward a big door
-        let us see what is behind this door
-        the way forward is through that door
-        facing a closed gate {p}
-        we need to open this door
-        standing before a locked entrance door
+        there is {ad} in front of us
+        we come up to {ad} {p}
+        this {d} is shut
+        walking toward {ad}
+        let us see what is behind this {d}
+        the way forward is through that {d}
+        facing {ad} {p}
+        we need to open this {d}
+        standing before {ad}
+        the {d} is closed
+        in front of {ad}
+        the {d} blocks the way
+        we stop at {ad}
+        let us unlock this {d}
+        going up to the {d}
+        is this {d} locked
+        we want to get through the {d}
     """),
     "lift": _lines("""
-        there is a platform in front of us
-        we need to take the lift
-        this wall is really an elevator
-        the lift is up so we must call it
-        walking to the lift {p}
-        waiting for an elevator
+        there is {al} in front of us
+        we need to take the {l}
+        this wall is really {al}
+        the {l} is up so we must call it
+        walking to the {l} {p}
+        waiting for {al}
         how do we get up there
-        you reach the upper floor with this lift
+        you reach the upper floor with this {l}
+        here is {al}
+        standing in front of {al} {p}
+        we want to go up with the {l}
+        let us use the {l}
+        going to the {l}
     """),
     "switch": _lines("""
-        there is a switch on the wall
-        i see a button {p}
-        walk up to the control panel
-        this switch must do something
-        let us find out what this button does
-        a panel with a switch in front of us
-        looking at a switch on the wall
-        we approach the wall switch
+        there is {as} here
+        i see {as} {p}
+        walk up to the {s}
+        this {s} must do something
+        let us find out what this {s} does
+        {as} in front of us
+        looking at {as}
+        we approach the {s}
+        here is {as}
+        what is this {s} for
+        going to press the {s}
+        we found {as} {p}
+        the {s} is still off
     """),
     "teleport": _lines("""
-        there is a teleporter ahead
-        walk onto the teleporter pad
-        we go for the portal
-        the red pad on the floor is a teleporter
-        let us take the teleporter {p}
-        stepping toward the portal {p}
-        where does this teleporter lead
-        a teleport pad right before us
-        about to enter the portal
+        there is {at} ahead
+        walk onto the {t}
+        we go for the {t}
+        the pad on the floor is {at}
+        let us take the {t} {p}
+        stepping toward the {t} {p}
+        where does this {t} lead
+        {at} right before us
+        about to enter the {t}
+        here is {at}
+        we walk up to {at}
+        going into the {t}
+        in front of us is {at}
+        moving toward {at} {p}
     """),
     "barrel": _lines("""
-        there is a barrel in front of us
-        see that explosive barrel {p}
-        never stand close to these barrels
-        i aim the {w} at a barrel
-        an exploding barrel full of fuel
-        a barrel is a bomb waiting to go off
-        let us shoot this barrel with the {w}
-        one barrel standing {p}
+        there is {ab} in front of us
+        see that {b} {p}
+        never stand close to {ab}
+        i aim the {w} at {ab}
+        {ab} is a bomb waiting to go off
+        let us shoot this {b} with the {w}
+        one {b} standing {p}
+        {ab} stands over there
+        looking at {ab}
+        we found {ab} {p}
+        going to blow up this {b}
+        let us make the {b} explode
+        aiming at {ab}
     """),
     "death": _lines("""
         this will not end well
@@ -131,6 +209,12 @@ BEFORE: dict[str, tuple[str, ...]] = {
         we are about to die
         walking around {p} with little health
         that is a bad place to be
+        the player is hurt
+        we will not survive this
+        i am badly wounded
+        the last seconds of our life
+        we are going to lose
+        nearly dead {p}
     """),
     "look": _lines("""
         there is {ao} {p}
@@ -141,6 +225,13 @@ BEFORE: dict[str, tuple[str, ...]] = {
         you can see {ao}
         {ao} as decoration
         walking up to {ao}
+        here is {ao}
+        i see {ao} over there
+        we come to {ao}
+        we discover {ao} {p}
+        somebody put {ao} here
+        moving toward {ao}
+        {ao} stands in this place
     """),
     "explore": _lines("""
         we are walking {p}
@@ -151,6 +242,13 @@ BEFORE: dict[str, tuple[str, ...]] = {
         here we are {p}
         going for a stroll {p}
         so now we are {p}
+        going {p}
+        the player walks {p}
+        we enter a new area {p}
+        let us walk {p}
+        what is there {p}
+        i find myself {p}
+        stepping forward {p}
     """),
 }
 
@@ -159,6 +257,7 @@ AT: dict[str, tuple[str, ...]] = {
         {am} is coming at us
         watch out there is {am}
         {am} attacks {p}
+        {am} attacks us
         look at that {m}
         the {m} is attacking me
         run away from the {m}
@@ -176,24 +275,95 @@ AT: dict[str, tuple[str, ...]] = {
         a dangerous {m} {p}
         that ugly {m} is awake now
         the monster is {am}
+        {am} comes toward us {p}
+        {am} goes after the player
+        {am} is hunting us
+        {am} roars at us
+        {am} tries to hurt us
+        escaping from {am}
+        running from {am} {p}
+        we are attacked by {am}
+        {am} charges
+        {am} approaches
+        the {m} follows us
+        a {c} attacks it is {am}
+        the sound of {am}
+        {am} moving around {p}
+        the hostile {m} wants a fight
+        getting away from {am}
+        {ac} attacks us
     """),
     "fight": _lines("""
-        shooting the {m} with the {w}
         fighting {am} with {aw}
-        i take out the {w} and attack the {m}
+        i use the {w} and attack the {m}
         hitting the {m} with the {w} {p}
         {am} gets hit by the {w}
         using the {w} against {am}
-        my {w} hurts the {m}
+        my {w} against {am}
         a battle with {am} {p}
         attack the {m} now
         the {m} fights back
         giving this {m} everything with the {w}
         we attack {am} using {aw}
-        the {w} works well against {am}
         blood everywhere as we battle the {m}
         take that you {m}
         keep the {w} pointed at the {m}
+        fighting {am} {p}
+        a fight between the player and {am}
+        we fight {am}
+        hurting the {m} with the {w}
+        the player attacks {am}
+        {am} is under attack
+        {am} takes damage
+        {am} bleeds
+        {am} screams in pain
+        trying to kill {am} with {aw}
+        combat with {am}
+        struggling with {am} {p}
+        {aw} used on {am}
+        fighting {ac} it is {am}
+        attacking {ac} with {aw}
+        battle against {ac}
+    """),
+    "fight_gun": _lines("""
+        shooting the {m} with the {w}
+        shooting at {am}
+        firing {aw} at {am}
+        blasting {am} with {aw}
+        i gun down the {m} with the {w}
+        shots hit the {m}
+        emptying the {w} into the {m}
+        {am} is being shot
+        bullets and blood the {m} gets shot
+        we open fire on {am}
+        shooting {am} with {aw} {p}
+        gunfire at {am}
+        pulling the trigger while the {m} comes closer
+        shooting {ac} with {aw}
+    """),
+    "fight_Fist": _lines("""
+        punching {am}
+        punching {am} with {w}
+        i hit the {m} in the face
+        boxing with {am}
+        beating {am} with {w}
+        we punch {am} {p}
+        a fist fight with {am}
+        hand to hand combat with {am}
+        giving the {m} a good punch
+        smashing my {w} into the {m}
+        fighting {am} without any weapon
+    """),
+    "fight_Chainsaw": _lines("""
+        sawing {am} to pieces
+        cutting {am} with {aw}
+        cutting up the {m} with the {w}
+        the {w} cuts into the {m}
+        slicing {am} with {aw} {p}
+        the {w} roars as we cut the {m}
+        holding the {w} into the {m}
+        tearing the {m} apart with the {w}
+        a massacre with {aw}
     """),
     "fire_gun": _lines("""
         firing the {w} {p}
@@ -205,11 +375,27 @@ AT: dict[str, tuple[str, ...]] = {
         the {w} makes a loud noise
         the {w} fires again and again
         i shoot the {w} at the wall
-        bang bang goes the {w}
-        the muzzle flash of the {w}
+        the flash of the {w}
         shots from {aw} echo through the place
         emptying the {w} {p}
         wasting ammo with the {w}
+        firing {aw} at nobody
+        someone fires {aw}
+        the player shoots {aw}
+        using {aw} {p}
+        the noise of {aw} being fired
+        we fire {aw} into the air
+        testing {aw} on a wall
+        opening fire with {aw}
+        a shot from {aw}
+        the {w} blasts and flashes
+        {aw} is shooting
+        hear {aw} being fired
+        letting off {aw} {p}
+        firing a gun at the wall
+        shooting a gun {p}
+        gunshots from {aw}
+        the weapon fires it is {aw}
     """),
     "fire_Fist": _lines("""
         punching the wall with {w}
@@ -219,6 +405,14 @@ AT: dict[str, tuple[str, ...]] = {
         hitting the stone with {w}
         left and right punch
         a fist comes from the left then from the right
+        punching the air
+        somebody punches with {w}
+        the player hits the wall with {w}
+        fighting the air with {w}
+        a punch and another punch
+        using {w} {p}
+        hands in front of the camera punching
+        beating the wall without a weapon
     """),
     "fire_Chainsaw": _lines("""
         the {w} is roaring {p}
@@ -229,6 +423,15 @@ AT: dict[str, tuple[str, ...]] = {
         listen to the {w} buzz and whine
         sawing through the air with the {w}
         the {w} rattles and roars
+        the sound of {aw}
+        the {w} hums and buzzes
+        holding {aw} against the wall
+        an engine noise from the {w}
+        the {w} is running
+        cutting the wall with {aw}
+        using {aw} {p}
+        sawing at the wall
+        the {w} makes a loud noise
     """),
     "pickup": _lines("""
         picking up {ai}
@@ -245,61 +448,134 @@ AT: dict[str, tuple[str, ...]] = {
         we get {ai} here
         walking over {ai} picks it up
         {ai} goes into our pocket
+        grabbing {ai}
+        finding {ai}
+        the player picks up {ai}
+        somebody collects {ai}
+        getting {ai} {p}
+        taking {ai} from the ground
+        we find {ai}
+        we receive {ai}
+        looting {ai}
+        i collect the {i}
+        i take {ai} with me
+        the screen flashes as we take the {i}
+        {ai} found {p}
+        walking over the {i}
+        the {i} is picked up
+        picking up {an} it is {ai}
+        collecting {an}
+        grabbing {an} from the floor
     """),
     "door": _lines("""
-        opening a door
-        the door slides open
-        we open the door {p}
-        the door goes up with a grinding noise
-        push the door open
-        here the door opens
-        you hear the door moving
-        the gate opens for us
-        press use to open the door
+        opening {ad}
+        the {d} slides open
+        we open the {d} {p}
+        the {d} goes up with a grinding noise
+        push the {d} open
+        here the {d} opens
+        you hear the {d} moving
+        the {d} opens for us
+        press use to open the {d}
+        the {d} rises
+        the {d} moves up
+        {ad} opens {p}
+        the player opens {ad}
+        unlocking the {d}
+        the sound of {ad} opening
+        {ad} slides up slowly
+        the {d} lifts and we see what is behind
+        opening up {ad} {p}
+        {ad} is being opened
+        the way opens before us
+        the {d} makes a noise as it opens
     """),
     "lift": _lines("""
-        the platform lowers
-        calling the elevator {p}
-        the lift comes down
-        the elevator moves with a mechanical hum
+        the {l} lowers
+        calling the {l} {p}
+        the {l} comes down
+        the {l} moves with a mechanical hum
         the floor is moving down
-        we activate the lift
-        hear the lift machinery rumble
-        the platform starts moving
+        we activate the {l}
+        hear the {l} rumble
+        the {l} starts moving
+        the {l} moves down
+        {al} comes down for us
+        the {l} goes down
+        using {al} {p}
+        the sound of {al}
+        {al} in motion
+        a wall sinks into the floor it is {al}
+        the {l} sinks
+        {al} is moving {p}
+        taking the {l}
     """),
     "switch": _lines("""
-        pressing a switch
-        hit the switch on the wall
-        flipping a button {p}
-        push the button
-        i press the button and hear a click
-        the switch clicks
-        activating the switch {p}
-        using the wall switch
-        the panel changes as i press it
+        pressing {as}
+        hit the {s}
+        flipping {as} {p}
+        push the {s}
+        i press the {s} and hear a click
+        the {s} clicks
+        activating the {s} {p}
+        using the {s}
+        the {s} changes as i press it
+        the player presses {as}
+        pushing {as} {p}
+        someone uses {as}
+        the {s} is pressed
+        turning on the {s}
+        the click of {as}
+        hitting {as}
+        we use {as} {p}
+        somebody pushes {as}
     """),
     "teleport": _lines("""
-        stepping into the teleporter
+        stepping into the {t}
         teleporting to another place
         we warp away {p}
         and we teleport
-        the portal takes us somewhere else
+        the {t} takes us somewhere else
         a green flash and we are teleported
-        zap we are gone through the portal
-        the teleporter buzzes and sends us away
+        zap we are gone through the {t}
+        the {t} buzzes and sends us away
         beamed to a different room
         in one moment we jump to a new location
+        green fire flashes as we teleport
+        green and yellow sparks fill the screen
+        going through {at}
+        entering {at}
+        we use the {t}
+        the player teleports
+        the {t} transports us to another room
+        walking into {at} {p}
+        the green light of the {t}
+        being teleported by {at}
+        travelling through {at}
+        the screen turns green and yellow
+        disappearing in {at}
+        using {at}
     """),
     "barrel": _lines("""
-        the barrel explodes
-        shooting an explosive barrel {p}
-        a barrel blows up with a loud bang
-        boom goes the barrel
+        the {b} explodes
+        shooting {ab} {p}
+        {ab} blows up with a loud bang
+        boom goes the {b}
         a huge explosion {p}
-        the barrel bursts into flames
-        i blow up the barrel with the {w}
-        the {w} makes the barrel explode
-        big explosion from the barrel
+        the {b} bursts into flames
+        i blow up the {b} with the {w}
+        the {w} makes the {b} explode
+        big explosion from the {b}
+        {ab} explodes {p}
+        {ab} is blown up
+        blowing up {ab}
+        an explosion of fire and smoke
+        {ab} goes up in flames
+        a loud explosion
+        the {b} detonates
+        shooting at {ab} with {aw}
+        the blast of {ab}
+        {ab} blasts everything away
     """),
     "death": _lines("""
         the player dies
@@ -310,6 +586,18 @@ AT: dict[str, tuple[str, ...]] = {
         the view tilts and we are dead
         game over we died
         a painful death {p}
+        we die {p}
+        the player is killed
+        the hero dies
+        we fall down dead
+        dying {p}
+        a death scream
+        the player falls to the ground
+        i just died
+        we lost our life
+        the screen turns red and we are dead
+        somebody screams and dies
+        killed in action
     """),
     "look": _lines("""
         {ao} {p}
@@ -323,6 +611,16 @@ AT: dict[str, tuple[str, ...]] = {
         the {o} up close
         admiring {ao}
         a closer view of the {o}
+        the camera shows {ao}
+        a view of {ao}
+        watching {ao} {p}
+        {ao} in the middle of the picture
+        walking around {ao}
+        {ao} in front of us
+        standing next to {ao} {p}
+        we see {ao}
+        {ao} can be seen
+        looking closely at {ao}
     """),
     "explore": _lines("""
         walking {p}
@@ -335,6 +633,19 @@ AT: dict[str, tuple[str, ...]] = {
         just exploring {p}
         it is calm and quiet {p}
         still {p}
+        moving {p}
+        running {p}
+        exploring {p}
+        a walk {p}
+        somebody walks {p}
+        the player moves {p}
+        strolling {p}
+        looking around {p}
+        stepping {p}
+        going forward {p}
+        we find our way {p}
+        nobody here as we walk {p}
+        everything is peaceful {p}
     """),
 }
 
@@ -350,18 +661,39 @@ AFTER: dict[str, tuple[str, ...]] = {
         that was {am}
         still facing the {m} {p}
         beware of the {m}
+        the {m} is still alive
+        this {m} never stops
+        {am} is one of the worst enemies
+        we run and {am} follows
+        still dodging the {m}
+        i am afraid of {am}
+        the {m} wants our blood
+        {am} is very dangerous
+        keep away from {am}
+        the {m} comes even closer
+        such an evil {m}
+        this {c} is called {am}
     """),
     "fight": _lines("""
         the {m} takes a lot of damage
-        still shooting at the {m}
+        still attacking the {m}
         keep attacking until the {m} falls
-        the {w} needs more hits
+        more hits with the {w}
         this {m} is tough
         the {m} is badly wounded
-        almost there just a few more hits on the {m}
+        a few more hits on the {m}
         that is how you fight {am}
         the fight with the {m} goes on
         good thing we brought the {w}
+        the {m} is hurt
+        we keep fighting the {m}
+        the {m} is strong
+        it takes long to beat {am}
+        hard fight against {am}
+        the battle with {am} goes on
+        continuing to attack the {m} with {aw}
+        fighting on {p}
+        the {c} takes damage
     """),
     "kill": _lines("""
         the {m} dies
@@ -376,17 +708,40 @@ AFTER: dict[str, tuple[str, ...]] = {
         a dead {m} {p}
         the {m} bleeds out on the ground
         victory over the {m}
+        killing {am}
+        killing {am} with {aw}
+        {am} gets killed
+        {am} is killed by the {w}
+        we defeated {am}
+        the {m} collapses
+        the {m} is destroyed
+        {am} dies in front of us
+        the death of {am}
+        we won the fight against {am}
+        finishing off {am}
+        the {m} falls to the ground
+        the {c} dies
+        the {c} is dead
+        killing {ac}
+        we killed {ac}
     """),
     "fire": _lines("""
         that was loud
-        i stop using the {w}
         that is the {w} for you
-        the {w} is quiet again
         what a powerful {w}
         that was {aw}
         no enemy around just the {w}
-        putting the {w} to rest
         so much for the {w}
+        this {w} sounds great
+        the echo of the {w}
+        we tested {aw}
+        nobody was hit by the {w}
+        there was nobody to attack
+        i like the sound of this {w}
+        so that is how {aw} works
+        done with the {w}
+        playing with {aw} is fun
+        only the wall was hit by the {w}
     """),
     "fire_Fist": _lines("""
         no gun just {w}
@@ -395,6 +750,11 @@ AFTER: dict[str, tuple[str, ...]] = {
         that wall is harder than my {w}
         enough boxing for today
         hardly a sound when i punch
+        no weapon only {w}
+        we punched the wall with {w}
+        that hurts the hands
+        boxing with {w} is silent
+        no enemy to punch
     """),
     "pickup": _lines("""
         that was {ai}
@@ -405,53 +765,92 @@ AFTER: dict[str, tuple[str, ...]] = {
         i always take {ai} when i find one
         moving on with {ai}
         that {i} came just in time
+        we picked up {ai}
+        we collected {ai} {p}
+        i now own {ai}
+        we found {ai}
+        lucky to find {ai}
+        we have {ai} with us
+        {ai} is very useful
+        i took {ai}
+        that {n} was {ai}
+        the {n} is ours
+        got the {i} and moving on
     """),
     "door": _lines("""
-        we go through the door
-        we walk through the open door
-        behind the door is another room
+        we go through the {d}
+        we walk through the open {d}
+        behind the {d} is another room
         now the way is free
-        on the other side of the door
+        on the other side of the {d}
         stepping into the next room
-        the door closes behind us
+        the {d} is open now
+        passing through {ad}
+        walking through {ad}
+        we enter the next room
+        the open {d} lets us in
+        inside the next room behind the {d}
+        leaving the {d} behind us
     """),
     "lift": _lines("""
-        standing by the lift {p}
-        the platform is down now
-        stepping onto the platform
-        the lift will go back up soon
-        that is how the elevator works
-    """),
-    "ride": _lines("""
-        riding the lift up
-        up we go on the elevator
-        the elevator carries us to the top
-        the platform lifts us higher
-        we ride the elevator
+        standing by the {l} {p}
+        the {l} is down now
+        stepping onto the {l}
+        the {l} will go back up soon
+        that is how the {l} works
+        riding the {l}
+        riding the {l} up
+        up we go on the {l}
+        the {l} carries us to the top
+        the {l} lifts us higher
+        we ride the {l}
+        going up with the {l}
+        the {l} takes us up
+        the {l} moves up and down
+        we step on the {l}
     """),
     "switch": _lines("""
-        the switch is on now
+        the {s} is on now
         something opened somewhere
-        that button did something
-        the light on the switch has changed
+        that {s} did something
+        the light on the {s} has changed
         somewhere a mechanism starts to move
+        we pressed {as}
+        the {s} is activated
+        something happened when we used the {s}
+        that was {as}
+        the {s} has been pushed
+        now the {s} looks different
     """),
     "teleport": _lines("""
         now we are somewhere else
-        we come out of the teleporter
+        we come out of the {t}
         arrived in a new place
-        this is the other side of the portal
-        everything looks different after the teleport
-        the teleporter brought us here
+        this is the other side of the {t}
+        everything looks different after the {t}
+        the {t} brought us here
         where are we now
+        we were teleported
+        we arrive in another room
+        the teleport worked
+        we left the {t}
+        coming out in a different place
+        we have changed places with {at}
+        the green light fades after the teleport
     """),
     "barrel": _lines("""
-        nothing left of the barrel
-        the barrel is gone
+        nothing left of the {b}
+        the {b} is gone
         smoke after the explosion
         that was a big bang
-        stay back when barrels explode
+        stay back when {ab} explodes
         what an explosion
+        the {b} is destroyed
+        we blew up {ab}
+        {ab} has exploded
+        fire and smoke where the {b} was
+        such a loud explosion
+        the {b} was blown to pieces
     """),
     "death": _lines("""
         lying dead on the floor
@@ -460,6 +859,13 @@ AFTER: dict[str, tuple[str, ...]] = {
         that is the end of us
         we have to start again
         the dead player lies on the ground
+        we are dead
+        game over
+        the player is dead
+        our life is over
+        lying on the ground after dying
+        we lost
+        i died {p}
     """),
     "look": _lines("""
         so that was {ao}
@@ -467,6 +873,13 @@ AFTER: dict[str, tuple[str, ...]] = {
         {ao} belongs to the scenery
         nice {o}
         we leave the {o} behind us
+        what a nice {o}
+        that {o} is part of the level
+        the {o} just stands there
+        {ao} and nothing else
+        we have seen {ao}
+        an interesting {o}
+        the {o} {p}
     """),
     "explore": _lines("""
         we keep walking {p}
@@ -474,13 +887,248 @@ AFTER: dict[str, tuple[str, ...]] = {
         nobody to be seen {p}
         that was a peaceful walk {p}
         further along {p}
+        still walking {p}
+        we continue {p}
+        we have walked {p}
+        still moving around {p}
+        walking on and on {p}
+        no enemies {p}
     """),
-    "hurt": _lines("""
-        ouch it burns our feet {p}
-        we get hurt {p}
-        losing health {p}
-        it hurts to stand {p}
-        groaning with pain {p}
+}
+# Walking on what burns.
+AFTER["hurt"] = AFTER["explore"] + _lines("""
+    ouch it burns our feet {p}
+    we get hurt {p}
+    losing health {p}
+    it hurts to stand {p}
+    taking damage {p}
+    it is dangerous to walk {p}
+    this ground is not healthy {p}
+""")
+
+# What one would type to find the clip.
+SHORT: dict[str, tuple[str, ...]] = {
+    "monster": _lines("""
+        {m}
+        {m}
+        {am}
+        {m} {p}
+        {m} attacking
+        {m} attacks
+        close up of {am}
+        {m} coming closer
+        {m} chasing the player
+        {m} seen from the front
+        angry {m}
+        {am} {p}
+        {c} attack
+        attacking {m}
+        picture of {am}
+        {m} moving toward the camera
+        {m} sound
+    """),
+    "fight": _lines("""
+        {m}
+        {m} fight
+        {m} and {w}
+        {w} against {m}
+        fighting {am}
+        attacking {am}
+        {m} getting hit
+        {m} hit by {aw}
+        {m} {p}
+        {w} {p}
+        player fighting {am}
+        fight with {am}
+        {c} fight
+        {m} wounded
+        {am} in combat
+        {w} attack on {am}
+    """),
+    "fight_gun": _lines("""
+        shooting {am}
+        shooting at {am} {p}
+        {m} being shot
+        {m} shot with {aw}
+        player shooting {am}
+        shots at {am}
+        gun fight with {am}
+    """),
+    "fight_Fist": _lines("""
+        punching {am}
+        {m} being punched
+        boxing with {am}
+        fist fight with {am}
+        player punching {am}
+    """),
+    "fight_Chainsaw": _lines("""
+        sawing {am}
+        cutting {am}
+        {m} cut with {aw}
+        {m} being cut to pieces
+        player cutting {am} with {aw}
+    """),
+    "fire": _lines("""
+        {w}
+        {w}
+        {aw}
+        {w} sound
+        {w} firing
+        firing {aw}
+        someone firing {aw}
+        person shooting {aw}
+        shooting with {aw}
+        {w} shot
+        {w} shooting {p}
+        {w} noise
+        sound of {aw}
+        {w} fire
+        {w} in use
+        first person view of {aw}
+        gunfire from {aw}
+        shooting at the wall with {aw}
+    """),
+    "fire_Fist": _lines("""
+        {w}
+        punching
+        punch
+        boxing
+        punching with {w}
+        fist punch
+        player punching with {w}
+        hitting with {w}
+        hand to hand fighting
+        fists in the air
+        unarmed player punching
+    """),
+    "fire_Chainsaw": _lines("""
+        {w}
+        {aw}
+        {w} sound
+        {w} running
+        {w} noise
+        sawing
+        sound of {aw}
+        someone using {aw}
+        cutting with {aw}
+        {w} engine
+        {w} roaring
+    """),
+    "pickup": _lines("""
+        {i}
+        {i}
+        {ai}
+        {ai} on the floor
+        {i} on the ground
+        {i} pickup
+        picking up {ai}
+        {i} {p}
+        finding {ai}
+        getting {ai}
+        taking {ai}
+        collecting {ai}
+        grabbing {ai}
+        player takes {ai}
+        {i} found
+        {n} pickup
+    """),
+    "door": _lines("""
+        {d}
+        {d} opening
+        opening {ad}
+        {d} opens
+        {d} sliding up
+        going through {ad}
+        {ad} {p}
+        {d} sound
+        open {d}
+        {ad} opens
+    """),
+    "lift": _lines("""
+        {l}
+        {l} moving
+        riding {al}
+        {l} going down
+        {al} {p}
+        {l} sound
+        using {al}
+        {l} ride
+        moving {l}
+    """),
+    "switch": _lines("""
+        {s}
+        pressing {as}
+        {s} pressed
+        pushing {as}
+        {as} {p}
+        {s} click
+        using {as}
+        {s} being pushed
+    """),
+    "teleport": _lines("""
+        {t}
+        {t} flash
+        teleporting
+        going through {at}
+        {at} {p}
+        green flash
+        green teleport flash
+        using {at}
+        {t} effect
+        stepping into {at}
+        green fire on the screen
+        {t} sound
+    """),
+    "barrel": _lines("""
+        {b}
+        explosion
+        {b} explosion
+        exploding {b}
+        {ab} blowing up
+        big explosion
+        {ab} {p}
+        shooting {ab}
+        {b} blowing up
+        loud explosion
+        blast
+    """),
+    "death": _lines("""
+        player death
+        dying
+        player dies
+        player killed
+        game over
+        dead player
+        death scene
+        falling down dead
+        player dying {p}
+        first person death
+    """),
+    "look": _lines("""
+        {o}
+        {o}
+        {ao}
+        {o} {p}
+        close up of {ao}
+        view of {ao}
+        {o} up close
+        looking at {ao}
+        standing in front of {ao}
+        picture of {ao}
+        {o} seen from near
+        {ao} {p}
+    """),
+    "explore": _lines("""
+        {p}
+        walking {p}
+        walk {p}
+        player {p}
+        player walking {p}
+        view {p}
+        exploring {p}
+        running {p}
+        quiet walk {p}
+        moving {p}
     """),
 }
 
@@ -493,6 +1141,11 @@ SCENERY = _lines("""
     looking around {p}
     back {p}
     a place {p}
+    {p}
+    the player is {p}
+    all this happens {p}
+    a scene {p}
+    this is filmed {p}
 """)
 HOLDING = _lines("""
     carrying {aw} {p}
@@ -500,6 +1153,11 @@ HOLDING = _lines("""
     walking with {aw}
     you see {aw} at the bottom of the picture
     armed with {aw}
+    the player holds {aw}
+    holding {aw}
+    {aw} in hand
+    our weapon is {aw}
+    player with {aw}
 """)
 SEEING = _lines("""
     there is {ao} in the background
@@ -507,6 +1165,11 @@ SEEING = _lines("""
     near {ao}
     we pass {ao}
     {ao} stands over there
+    {ao} can be seen too
+    {ao} beside us
+    {ao} in view
+    a place with {ao}
+    {ao}
 """)
 
 # Off the topic, as real speakers are.

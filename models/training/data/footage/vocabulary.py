@@ -34,7 +34,7 @@ MONSTERS = _table(
             "zombie soldier|zombie with a rifle|zombie|undead rifleman|undead soldier|rotting trooper|"
             "ragged zombie|zombie man with a gun|dead soldier|soldier with a rifle|zombie trooper|armed zombie|"
             "walking dead soldier|zombie guard|evil soldier shooting at us|rifle zombie|undead trooper|"
-            "weak zombie in ragged clothes",
+            "zombie in ragged clothes",
             "a zombie soldier attacks|shooting at an undead rifleman",
         ),
         "ShotgunGuy": (
@@ -66,7 +66,8 @@ MONSTERS = _table(
             "flesh worm",
             "flesh worm|pink worm|biting worm|fleshy worm monster|fat pink maggot|giant worm|big pink worm|"
             "huge pink slug|pink demon with teeth|worm with a big mouth|pink meat monster|red pink snake|"
-            "toothy pink worm|pink creature|fat worm|worm that bites|pink biting beast|naked pink snake monster",
+            "toothy pink worm|pink creature|fat worm|worm that bites|pink biting beast|crawling pink worm|"
+            "slithering worm",
             "a pink flesh worm bites|giant biting worm",
         ),
         "Spectre": (
@@ -91,7 +92,7 @@ MONSTERS = _table(
             "flying crab monster|flying blue monster|blue flying beast|big round flying monster|"
             "floating monster with a shell|flying blue crab|floating bug|armored flying creature|"
             "blue floating ball monster|hovering blue beast|flying sea creature|monster floating in the air|"
-            "big blue bug in the air",
+            "blue alien floating in the air",
             "a floating trilobite|big blue flying monster with a shell",
         ),
         "HellKnight": (
@@ -123,15 +124,15 @@ MONSTERS = _table(
             "combat slug|fat slug|slug with cannons|slug with flamethrowers|huge brown slug|giant snail monster|"
             "giant slug|brown slug with guns|fat brown monster|slimy monster with two cannons|"
             "big snail with guns|huge slug|snail shooting fire|fat monster shooting fireballs|slimy brown beast|"
-            "slow fat slug|armed slug",
+            "slow fat slug|crawling slug|cannon slug",
             "a combat slug with cannons|huge brown slug monster",
         ),
         "Arachnotron": (
             "technospider",
             "technospider|spider robot|mechanical spider|small robot spider|metal spider|spider machine|"
             "cyber spider|robot spider with a plasma gun|spider with a gun|mech spider|spider on metal legs|"
-            "machine with spider legs|walking spider robot|little spider machine|brain on spider legs|spider|"
-            "robotic spider shooting plasma",
+            "machine with spider legs|crawling robot|walking spider robot|little spider machine|"
+            "brain on spider legs|spider|robotic spider shooting plasma",
             "a technospider shooting plasma|robot spider",
         ),
         "PainElemental": (
@@ -263,7 +264,7 @@ PICKUPS = _table(
             "health vial",
             "health vial|little green bottle|small vial|health potion|tiny bottle|potion|small potion|"
             "green potion|small bottle|bottle of medicine|health bottle|glass bottle|tiny green vial|"
-            "potion bottle|health bonus|flask",
+            "potion bottle|health bonus|flask|magic potion",
             "picking up a health vial|a little green bottle on the ground",
         ),
         "ArmorBonus": (
@@ -379,13 +380,13 @@ PICKUPS = _table(
         "RedCard": (
             "red key",
             "red key|red key card|red pass card|red keycard|key card|red card|red pass|red access card|"
-            "key for the red door|red security card|key in red|red door key",
+            "key for the red door|red security card|red door key",
             "picking up the red key|red key card",
         ),
         "BlueCard": (
             "blue key",
             "blue key|blue key card|blue pass card|blue keycard|blue card|blue pass|blue access card|"
-            "key for the blue door|blue security card|key in blue|blue door key",
+            "key for the blue door|blue security card|blue door key",
             "picking up the blue key|blue key card",
         ),
         "YellowSkull": (
@@ -397,8 +398,8 @@ PICKUPS = _table(
         ),
         "Shotgun": (
             "shotgun",
-            "shotgun|pump shotgun|shotgun on the floor|pump gun|pump action shotgun|hunting shotgun|shot gun|"
-            "single barreled shotgun|black shotgun|normal shotgun|new shotgun|long shotgun",
+            "shotgun|pump shotgun|pump gun|pump action shotgun|hunting shotgun|shot gun|single barreled shotgun|"
+            "black shotgun|normal shotgun|new shotgun|long shotgun",
             "picking up a shotgun|there is a shotgun on the floor",
         ),
         "SuperShotgun": (
@@ -488,21 +489,21 @@ THINGS = _table(
             "red torch",
             "red torch|torch with a red flame|red fire|tall red torch|torch|burning torch|torch burning red|"
             "red flame|red burning torch|fire on a pole|flame on a stick|flaming red torch|"
-            "torch stand with red fire|red fire on a stand|red torch light",
+            "torch stand with red fire|red fire on a stand|red torch light|red glowing torch",
             "a torch with a red flame|red torch",
         ),
         "BlueTorch": (
             "blue torch",
             "blue torch|torch with a blue flame|blue fire|tall blue torch|torch|burning torch|torch burning blue|"
             "blue flame|blue burning torch|blue fire on a pole|flaming blue torch|torch stand with blue fire|"
-            "blue fire on a stand|blue torch light",
+            "blue fire on a stand|blue torch light|blue glowing torch",
             "a torch with a blue flame|blue torch",
         ),
         "GreenTorch": (
             "green torch",
             "green torch|torch with a green flame|green fire|tall green torch|torch|burning torch|"
             "torch burning green|green flame|green burning torch|green fire on a pole|flaming green torch|"
-            "torch stand with green fire|green fire on a stand|green torch light",
+            "torch stand with green fire|green fire on a stand|green torch light|green glowing torch",
             "a torch with a green flame|green torch",
         ),
         "EvilEye": (
@@ -547,29 +548,29 @@ PLACES = _table(
     {
         "water": (
             "water",
-            "in the water|in blue water|knee deep in water|in a pool|through water|through the blue water|"
-            "in a blue pool|in a river|in a lake|in shallow water|on wet ground|through a flooded place|"
-            "in the wet|near the water|in a water channel|in a pond",
+            "in the water|in blue water|knee deep in water|in a pool|in water|in the blue water|in a blue pool|"
+            "in a river|in a lake|in shallow water|on wet ground|in a flooded place|near the water|"
+            "in a water channel|in a pond",
             "walking in blue water|wading through a pool",
         ),
         "slime": (
             "slime",
             "in green slime|in toxic slime|in green acid|in the toxic waste|in green liquid|in poison|"
-            "in the acid|through slime|in the slime|in radioactive waste|in poisonous slime|in nuclear waste|"
+            "in the acid|in slime|in the slime|in radioactive waste|in poisonous slime|in nuclear waste|"
             "in a pool of acid|in toxic liquid|in dangerous slime|in the green goo",
             "walking in green slime|toxic green waste",
         ),
         "sludge": (
             "sludge",
-            "in brown mud|in muddy water|in dirty sludge|in the swamp|in the mud|in dirty water|through mud|"
-            "through a swamp|in brown water|in a muddy place|in sewage|in the sewer|in brown slime|in dirt|"
+            "in brown mud|in muddy water|in dirty sludge|in the swamp|in the mud|in dirty water|in mud|"
+            "in a swamp|in brown water|in a muddy place|in sewage|in the sewer|in brown slime|in dirt|"
             "on muddy ground|in filthy water",
             "walking through brown mud|dirty muddy sludge",
         ),
         "lava": (
             "lava",
-            "in the lava|on burning lava|in molten lava|on hot glowing lava|in hot lava|on lava|through lava|"
-            "in a lake of fire|in a lava pool|over red hot lava|on the burning floor|in liquid fire|"
+            "in the lava|on burning lava|in molten lava|on hot glowing lava|in hot lava|on lava|in a lava river|"
+            "in a lake of fire|in a lava pool|on red hot lava|on the burning floor|in liquid fire|"
             "in a river of lava|in orange lava|in the fire|in magma",
             "walking on lava|burning hot molten lava",
         ),
@@ -577,20 +578,20 @@ PLACES = _table(
             "hot rocks",
             "on hot rocks|on glowing red rocks|on cracked hot ground|on burning stones|on red rocks|"
             "on hot ground|on glowing stones|on burning rocks|on red hot ground|on red stone|on volcanic rock|"
-            "over hot stones|on a cracked red floor|on hot red stones|in a volcano|in hell",
+            "on very hot stones|on a cracked red floor|on hot red stones|in a volcano|in hell",
             "hot glowing red rocks|walking on cracked burning ground",
         ),
         "blood": (
             "blood",
-            "in a pool of blood|in the blood|in red blood|in a river of blood|in blood|through blood|"
+            "in a pool of blood|in the blood|in red blood|in a river of blood|in blood|in a lot of blood|"
             "on a bloody floor|in red liquid|in a lake of blood|in a bloody pool|in the red pool|"
-            "knee deep in blood|in a bath of blood|on a floor covered with blood",
+            "knee deep in blood|in a bath of blood|on a floor full of blood",
             "walking in a pool of blood|river of blood",
         ),
         "grass": (
             "grass",
             "on the grass|on a green lawn|on the green grass|on a grassy field|on grass|in the grass|"
-            "over green grass|on a meadow|in a green field|on the lawn|in a garden|on grassy ground|"
+            "on fresh green grass|on a meadow|in a green field|on the lawn|in a garden|on grassy ground|"
             "in the meadow|on a green meadow|in a park",
             "walking on green grass|a grassy field",
         ),
@@ -605,7 +606,8 @@ PLACES = _table(
             "dark",
             "in the dark|in a dark room|in the shadows|in the gloomy darkness|in darkness|in a dark place|"
             "in a dark corridor|in dim light|where there is hardly any light|in a dark hall|in a black room|"
-            "as dark as at night|in a dark corner|in a gloomy room|in a dark tunnel|with little light",
+            "in a place as dark as night|in a dark corner|in a gloomy room|in a dark tunnel|"
+            "in a place with little light",
             "in a dark room|walking in the dark",
         ),
         "bright": (
@@ -666,7 +668,7 @@ ACTIONS = _table(
         ),
         "barrel": (
             "barrel explosion",
-            "barrel|explosive barrel|exploding barrel|fuel barrel|oil barrel|oil drum|barrel of fuel|gas barrel|"
+            "barrel|explosive barrel|fuel barrel|oil barrel|oil drum|barrel of fuel|gas barrel|"
             "barrel of explosives|drum",
             "a barrel explodes|shooting an explosive barrel",
         ),
