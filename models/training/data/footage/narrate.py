@@ -107,8 +107,8 @@ def narrate(event: Event, rng: np.random.Generator) -> list[Narration]:
     if event.kind in ("explore", "look", "monster"):  # it lasts as long as the clip
         spans |= {"before": (0.0, 1.5), "at": (0.8, 3.0), "after": (2.3, 3.8), "short": (0.5, 3.5)}
     moments = ["at", "before", "after", "short"]
-    if rng.random() < 0.6:
-        moments.append("at" if rng.random() < 0.5 else "around")
+    if rng.random() < 0.8:
+        moments.append("at" if rng.random() < 0.35 else "around")
     if rng.random() < 0.35:
         moments.append("vague")
     patterns = _patterns(event)
