@@ -42,15 +42,18 @@ def train(
     out: Annotated[Path, typer.Option(help="Folder for the run: checkpoints, log, word table.")],
     validation: Annotated[Path | None, typer.Option(help="Held-out folder to evaluate on during training.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint in --out.")] = False,
+    processes: Annotated[
+        int, typer.Option(min=1, help="Processes that share every batch and the cores; torchrun can start them too.")
+    ] = 1,
 ) -> None:
     """Train an MMV network without labels."""
     with clear_errors():
         from models.training.config import load_config
-        from models.training.trainer import train as run_training
+        from models.training.trainer import train_in_processes
 
         loaded = load_config(config)
         _require_manifest(data, validation)
-        run_training(loaded, data, out, validation=validation, resume=resume, console=console)
+        train_in_processes(processes, loaded, data, out, validation=validation, resume=resume, console=console)
         console.print(f"trained: {out}. Next: mmv-search deflate {out} --data {data}")
 
 

@@ -1,4 +1,4 @@
-"""The training loop: one process, checkpoints that resume, a live view, a JSONL log."""
+"""The training loop: one process or several replicas, checkpoints that resume, a live view, a JSONL log."""
 
 import json
 import math
@@ -23,7 +23,9 @@ from models.training.data.word_vectors import WordTable, build_word_table
 from models.training.evaluation.metrics import retrieval
 from models.training.losses import mil_nce, nce
 from models.training.progress import progress_bar
+from models.training.replicas import Replica, average, first_alone, joined, start
 from models.training.run import CHECKPOINT, Run, TrainingError, restore_checkpoint, save_checkpoint, write_config
+from models.training.sync_batch_norm import synchronise_batch_norms
 
 
 def train(
@@ -31,34 +33,91 @@ def train(
 ) -> Run:
     """Train on `data` (a folder with manifest.jsonl) into `folder`; with `resume`, go on from its last checkpoint.
 
+    Where processes were started to train together (`replicas.joined`), each takes its share of every batch.
     Interrupting leaves a checkpoint. Raises TrainingError on a non-finite loss, or when the folder has another run.
     """
-    torch.set_num_threads(config.optim.threads)
+    with joined() as replica:
+        return _train(config, data, folder, validation, resume, console, replica)
+
+
+def train_in_processes(
+    processes: int,
+    config: TrainConfig,
+    data: Path,
+    folder: Path,
+    *,
+    validation: Path | None,
+    resume: bool,
+    console: Console,
+) -> None:
+    """`train`, in so many new processes that share every batch; in this one if it is one."""
+    if processes == 1:
+        train(config, data, folder, validation=validation, resume=resume, console=console)
+    else:
+        start(processes, _train_replica, config, data, folder, validation, resume)
+
+
+def _train_replica(config: TrainConfig, data: Path, folder: Path, validation: Path | None, resume: bool) -> None:
+    train(config, data, folder, validation=validation, resume=resume, console=Console(stderr=True))
+
+
+def _train(
+    config: TrainConfig,
+    data: Path,
+    folder: Path,
+    validation: Path | None,
+    resume: bool,
+    console: Console,
+    replica: Replica,
+) -> Run:
+    if config.optim.batch % replica.world:
+        raise TrainingError(f"optim.batch {config.optim.batch} cannot be shared by {replica.world} processes")
+    if not replica.first:
+        console = Console(quiet=True)
+    torch.set_num_threads(replica.cores or config.optim.threads)
     torch.manual_seed(config.seed)
     folder.mkdir(parents=True, exist_ok=True)
     checkpoint = folder / CHECKPOINT
     if checkpoint.exists() and not resume:
         raise TrainingError(f"{folder} already holds a run; pass --resume to go on with it, or choose another --out")
-    table = word_table(folder, config, console)
-    with progress_bar(console) as bar:
-        task = bar.add_task("decoding clips")
-        cache = open_cache(
-            data, config.inputs, config.augment.margin, progress=lambda n, of: bar.update(task, completed=n, total=of)
-        )
-        held_out = open_cache(validation, config.inputs, config.augment.margin) if validation else None
+    with first_alone(replica):
+        table = word_table(folder, config, console)
+        with progress_bar(console) as bar:
+            task = bar.add_task("decoding clips")
+            cache = open_cache(
+                data,
+                config.inputs,
+                config.augment.margin,
+                progress=lambda n, of: bar.update(task, completed=n, total=of),
+            )
+            held_out = open_cache(validation, config.inputs, config.augment.margin) if validation else None
     network = MMV(config.network, torch.from_numpy(table.vectors()))
     for part in (network.video, network.audio):
         volumes = isinstance(part, S3D)  # of 5 dimensions, which the format for 4 refuses
         part.to(memory_format=torch.channels_last_3d if volumes else torch.channels_last)  # type: ignore[call-overload]
+    if replica.world > 1:
+        synchronise_batch_norms(network)
     optimiser = torch.optim.Adam([p for p in network.parameters() if p.requires_grad], lr=config.optim.learning_rate)
     step = restore_checkpoint(checkpoint, network, optimiser, config, cache.fingerprint) if checkpoint.exists() else 0
     run = Run(folder, config, table, network, cache.fingerprint, step)
     tokenizer = Tokenizer(table.words, config.inputs.words, config.inputs.hyphens)
-    batches = Batches(cache, config.inputs, tokenizer, config.augment, config.optim.batch, config.seed)
+    batches = Batches(
+        cache,
+        config.inputs,
+        tokenizer,
+        config.augment,
+        config.optim.batch,
+        config.seed,
+        replica.rank,
+        replica.world,
+    )
     try:
-        _loop(run, batches, optimiser, held_out, tokenizer, console)
+        _loop(run, batches, optimiser, held_out, tokenizer, console, replica)
     finally:
-        save_checkpoint(run, optimiser)
+        if replica.first:
+            save_checkpoint(run, optimiser)
+    if not replica.first:
+        return run
     if isinstance(network.graph, FACGraph):
         network.graph.audio_scale.fill_(measure_audio_scale(network, cache, config))
     save_checkpoint(run, optimiser)
@@ -84,8 +143,8 @@ def losses(network: MMV, batch: Batch, config: TrainConfig) -> dict[str, Tensor]
     b, k, n = batch.ids.shape
     text = network.encode_text(batch.ids.reshape(b * k, n))["coarse"].reshape(b, k, -1)
     parts = {
-        "audio": nce(video["fine"].float(), audio_fine.float(), batch.has_sound),
-        "text": mil_nce(video["coarse"].float(), text, batch.has_text),
+        "audio": nce(_precise(video["fine"]), _precise(audio_fine), batch.has_sound),
+        "text": mil_nce(_precise(video["coarse"]), text, batch.has_text),
     }
     return {"loss": config.optim.weight_audio * parts["audio"] + config.optim.weight_text * parts["text"], **parts}
 
@@ -143,9 +202,11 @@ def _loop(
     held_out: ClipCache | None,
     tokenizer: Tokenizer,
     console: Console,
+    replica: Replica,
 ) -> None:
     config, network = run.config, run.network
-    write_config(run)
+    if replica.first:
+        write_config(run)
     parameters = [p for p in network.parameters() if p.requires_grad]
     with progress_bar(console) as bar, (run.folder / "log.jsonl").open("a") as log:
         task = bar.add_task("training", total=config.optim.steps, completed=run.step)
@@ -155,18 +216,24 @@ def _loop(
             rate = learning_rate(run.step, config)
             for group in optimiser.param_groups:
                 group["lr"] = rate
+            optimiser.zero_grad(set_to_none=True)
             parts = losses(network, batch, config)
+            parts["loss"].backward()
+            if replica.world > 1:
+                parts = dict(
+                    zip(parts, average(network, torch.stack([v.detach() for v in parts.values()])), strict=True)
+                )
             if not torch.isfinite(parts["loss"]):
                 raise TrainingError(
                     f"the loss is {parts['loss'].item()} at step {run.step}; "
                     f"the weights before it are in {run.folder / CHECKPOINT}. "
                     "Lower optim.learning_rate and start again."
                 )
-            optimiser.zero_grad(set_to_none=True)
-            parts["loss"].backward()
             torch.nn.utils.clip_grad_norm_(parameters, config.optim.gradient_clip)
             optimiser.step()
             run.step += 1
+            if not replica.first:
+                continue
             speed = (run.step - first) * config.optim.batch / (time.monotonic() - started)
             shown = " ".join(f"{k} {v.item():.2f}" for k, v in parts.items())
             bar.update(task, completed=run.step, description=f"{shown} lr {rate:.1e} {speed:.0f} clips/s")
@@ -198,6 +265,11 @@ def quick_evaluation(run: Run, cache: ClipCache, tokenizer: Tokenizer) -> dict[s
         "audio->video R@10": retrieval(by_sound, np.array(heard)).recall["R@10"],
         "chance": 10 / len(rows),
     }
+
+
+def _precise(x: Tensor) -> Tensor:
+    """What autocast made bfloat16 as float32, in which losses are computed."""
+    return x.float() if x.dtype == torch.bfloat16 else x
 
 
 def _cosines(a: Tensor, b: Tensor) -> np.ndarray:
