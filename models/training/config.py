@@ -13,18 +13,29 @@ from models.networks.mmv import MMVConfig
 
 @dataclass(frozen=True)
 class AugmentConfig:
-    """Vision: random crop out of a frame `margin` larger, flip, colour. Sound: gain. Both start at one random time."""
+    """Vision: random crop out of a frame `margin` larger, flip, colour. Sound: gain. Both start at one random time.
+
+    `saturation` is a part of the picture's own, `hue` one of the circle of colours; sound starts up to `time_shift_s`
+    before or after the picture.
+    """
 
     margin: float = 0.12
     flip: bool = True
     brightness: float = 0.2
     contrast: float = 0.2
     gain_db: float = 6.0
+    saturation: float = 0.0
+    hue: float = 0.0
+    time_shift_s: float = 0.0
 
 
 @dataclass(frozen=True)
 class OptimConfig:
-    """Adam with linear warm-up and half-cosine decay to zero (the paper's schedule)."""
+    """Adam with linear warm-up and half-cosine decay to zero (the paper's schedule).
+
+    A loss of weight 0 is not computed: that modality stays out of training. `text_loss` is mil_nce, of several
+    narrations a clip, or nce, of the one nearest in time.
+    """
 
     steps: int = 4000
     batch: int = 64
@@ -32,9 +43,31 @@ class OptimConfig:
     warmup_steps: int = 100
     weight_audio: float = 1.0
     weight_text: float = 1.0
+    text_loss: str = "mil_nce"
     gradient_clip: float = 10.0
     bf16: bool = True
     threads: int = 2
+
+    def __post_init__(self) -> None:
+        if self.text_loss not in ("mil_nce", "nce"):
+            raise ValueError(f"text_loss is {self.text_loss!r}; it must be mil_nce or nce")
+        if not self.weight_audio and not self.weight_text:
+            raise ValueError("weight_audio and weight_text are both 0: nothing would be trained")
+
+
+@dataclass(frozen=True)
+class TextConfig:
+    """Which clips' narrations training uses: a `share` of those that have any, chosen by the run's seed.
+
+    The other clips are trained on without text, or, where `textless` is false, not at all.
+    """
+
+    share: float = 1.0
+    textless: bool = True
+
+    def __post_init__(self) -> None:
+        if not 0 < self.share <= 1:
+            raise ValueError(f"share is {self.share}; it must be above 0 and at most 1")
 
 
 @dataclass(frozen=True)
@@ -57,6 +90,7 @@ class TrainConfig:
     words: int = 24_000
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
+    text: TextConfig = field(default_factory=TextConfig)
     deflate: DeflateConfig = field(default_factory=DeflateConfig)
     evaluate_every: int = 500
     checkpoint_every: int = 250
