@@ -9,6 +9,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
+from typing import BinaryIO
 
 import av
 import numpy as np
@@ -46,6 +47,11 @@ UNTIMED = {"mp3", "aac", "ac3", "eac3", "dts"}
 SOUND_TOLERANCE_S = 0.05
 MAX_OVERLAP_S = 1.0  # further back: a clock that was set anew, not sound that comes twice
 MAX_SILENCE_S = 3600.0  # the longest pause in a file of unknown duration
+# With an index of the pictures that decoding can begin with; in others a seek may end between those, or behind them.
+INDEXED = {"mov", "mp4", "matroska", "webm", "avi"}
+SEEK_BEFORE_S = 0.5  # sound codecs need some packets before the first that sounds right
+
+Media = str | Path | BinaryIO  # a file, or one that is open, such as a video inside a shard
 
 
 class MediaError(Exception):
@@ -124,36 +130,43 @@ def probe(path: str | Path, *, max_duration_s: float | None = None, max_pixels: 
 
 
 def read_frames(
-    path: str | Path, step_s: float, height: int, width: int, threads: int = 1, method: str = "area"
+    path: Media,
+    step_s: float,
+    height: int,
+    width: int,
+    threads: int = 1,
+    method: str = "area",
+    start_s: float = 0.0,
 ) -> Iterator[np.ndarray]:
-    """Frames at times 0, step_s, 2 step_s, ...: for each time the picture on show then, as uint8 [height, width, 3].
+    """Frames `step_s` apart from `start_s` on: for each time the picture on show then, as uint8 [height, width, 3].
 
     Memory stays that of one decoded frame, whatever the film's length. Stops at the end, or where decoding breaks.
     `method` is that of `resize_cover`.
     """
-    for frame in frames_on_grid(path, step_s, threads):
+    for frame in frames_on_grid(path, step_s, threads, start_s):
         yield resize_cover(frame, height, width, method)
 
 
-def frames_on_grid(path: str | Path, step_s: float, threads: int = 1) -> Iterator[av.VideoFrame]:
+def frames_on_grid(path: Media, step_s: float, threads: int = 1, start_s: float = 0.0) -> Iterator[av.VideoFrame]:
     """As `read_frames`, but frames of the film's own size: the same object as often as it is still on show.
 
     Films with oblong pixels are stretched to square ones, as players do.
     """
-    with closing(_open(Path(path))) as container:
+    with closing(_open(path)) as container:
         stream = _video_stream(container)
         if stream is None:
             return
         stream.thread_type = "AUTO"
         stream.codec_context.thread_count = threads
-        start: float | None = None
+        # Of the film's first frame; unknown until it is decoded, but where a seek passes over it the header says it.
+        start = _begin(stream) + start_s if _seek(container, stream, start_s) else None
         shown: av.VideoFrame | None = None
         step, end = 0, 0.0
         aspect = _aspect(stream)
         for frame in _decode(container, stream):
             t = frame.time if frame.time is not None else end
             if start is None:
-                start = t
+                start = t + start_s
             t -= start
             while shown is not None and step * step_s < t - 1e-6:
                 yield shown
@@ -165,16 +178,17 @@ def frames_on_grid(path: str | Path, step_s: float, threads: int = 1) -> Iterato
             step += 1
 
 
-def read_audio(path: str | Path, rate: int, *, chunk: int | None = None) -> Iterator[np.ndarray]:
+def read_audio(path: Media, rate: int, *, chunk: int | None = None, start_s: float = 0.0) -> Iterator[np.ndarray]:
     """Mono sound at `rate` Hz as float32 chunks in [-1, 1], each of `chunk` samples but the last (one second if None).
 
-    Sample 0 is the moment the picture starts: earlier sound is dropped, later sound is preceded by silence. Gaps in the
-    sound (pauses of a recording, lost or damaged packets) are silence too, so that what follows keeps its place.
+    Sample 0 is `start_s` after the moment the picture starts: earlier sound is dropped, later sound is preceded by
+    silence. Gaps in the sound (pauses of a recording, lost or damaged packets) are silence too, so that what follows
+    keeps its place.
     """
     chunk = chunk or rate
     buffer: list[np.ndarray] = []
     held = 0
-    for samples in _sound_in_place(path, rate):
+    for samples in _sound_in_place(path, rate, start_s):
         buffer.append(samples)
         held += len(samples)
         if held >= chunk:
@@ -254,11 +268,11 @@ def _stretched(frame: av.VideoFrame, aspect: float) -> av.VideoFrame:
     return av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
 
 
-def _open(path: Path) -> "av.container.InputContainer":
+def _open(media: Media) -> "av.container.InputContainer":
     try:
-        return av.open(str(path), options=OPTIONS)
+        return av.open(str(media) if isinstance(media, str | Path) else media, options=OPTIONS)
     except (av.FFmpegError, ValueError, UnicodeError):
-        head = path.open("rb").read(64)
+        head = _head(media)
         if head[4:8] == b"ftyp":
             raise MediaError(
                 "truncated_media", "The mp4 is incomplete: its index is missing. Send the whole file."
@@ -268,6 +282,32 @@ def _open(path: Path) -> "av.container.InputContainer":
             "This is not a video, sound or picture file that ffmpeg can read, whatever its name says. "
             "Send for example an mp4, mkv, webm, mp3, wav, flac, jpg or png.",
         ) from None
+
+
+def _head(media: Media) -> bytes:
+    """The first bytes."""
+    if isinstance(media, str | Path):
+        with Path(media).open("rb") as file:
+            return file.read(64)
+    media.seek(0)
+    return media.read(64)
+
+
+def _begin(stream: "av.stream.Stream") -> float:
+    """When a stream's first frame is due, on the container's clock."""
+    return float((stream.start_time or 0) * (stream.time_base or 0))
+
+
+def _seek(container: "av.container.InputContainer", stream: "av.stream.Stream", start_s: float) -> bool:
+    """Go where decoding can begin for a time after the stream's beginning; False: the beginning is that place."""
+    names = set(container.format.name.split(","))
+    if start_s <= 0 or not stream.time_base or names & UNTIMED or (stream.type == "video" and not names & INDEXED):
+        return False
+    try:
+        container.seek(int((_begin(stream) + start_s) / float(stream.time_base)), stream=stream)
+    except av.FFmpegError:
+        return False
+    return True
 
 
 def _video_stream(container: "av.container.InputContainer") -> "av.video.stream.VideoStream | None":
@@ -314,9 +354,9 @@ def _decode(container: "av.container.InputContainer", stream: "av.stream.Stream"
             continue
 
 
-def _sound_in_place(path: str | Path, rate: int) -> Iterator[np.ndarray]:
+def _sound_in_place(path: Media, rate: int, start_s: float) -> Iterator[np.ndarray]:
     """Mono float32 pieces of any length that follow each other; silence comes in pieces of at most a second."""
-    with closing(_open(Path(path))) as container:
+    with closing(_open(path)) as container:
         stream = _audio_stream(container)
         if stream is None:
             return
@@ -326,13 +366,16 @@ def _sound_in_place(path: str | Path, rate: int) -> Iterator[np.ndarray]:
             origin = float(video.start_time * video.time_base)
         elif stream.start_time is not None and stream.time_base is not None:
             origin = float(stream.start_time * stream.time_base)
-        longest = container.duration / av.time_base + 1 if container.duration else MAX_SILENCE_S
+        _seek(container, stream, origin - _begin(stream) + start_s - SEEK_BEFORE_S)
+        origin += start_s
+        longest = container.duration / av.time_base + 1 - start_s if container.duration else MAX_SILENCE_S
         timed = container.format.name not in UNTIMED
         resampler = _Resampler(rate)
         emitted = drop = 0  # samples given; samples still to be left out
         expected: float | None = None  # when the next frame is due, in seconds from the origin
         for frame in _decode(container, stream):
-            at = frame.time - origin if timed and frame.time is not None else (expected or 0.0)
+            due = -start_s if expected is None else expected
+            at = frame.time - origin if timed and frame.time is not None else due
             late = at - (expected or 0.0)
             if expected is not None and (at > longest or late < -MAX_OVERLAP_S):
                 origin, at = origin + late, expected  # the clock was set anew: the sound goes on

@@ -19,6 +19,7 @@ from models.training.card import card
 from models.training.config import TrainConfig
 from models.training.data.batches import Batches
 from models.training.data.cache import open_cache
+from models.training.data.manifest import read_manifest
 from models.training.deflate import deflate, load_deflated, make_batches
 from models.training.evaluation.footage_report import report
 from models.training.evaluation.footage_retrieval import evaluate
@@ -112,7 +113,7 @@ def test_from_clips_to_a_verified_and_evaluated_bundle(data: Path, tmp_path: Pat
         tmp_path / "bundle",
         name="tiny",
         licence="none",
-        provenance=provenance(run, cache.clips),
+        provenance=provenance(run, read_manifest(data / "manifest.jsonl")),
         metrics={"deflation_cosine": {"naive": found.naive, "trained": found.trained}},
     )
     differences = list(compare(bundle))

@@ -12,8 +12,8 @@ import yaml
 
 from models.networks.mmv import MMV
 from models.training.config import TrainConfig, build_config, config_dict, load_config
-from models.training.data.cache import fingerprint_of
 from models.training.data.manifest import Clip
+from models.training.data.sample import Source, fingerprint_of
 from models.training.data.word_vectors import WordTable
 
 CHECKPOINT = "checkpoint.pt"
@@ -96,20 +96,24 @@ def git_revision() -> str:
     return head + ("+changes" if dirty.strip() else "")
 
 
-def provenance(run: Run, clips: list[Clip]) -> dict[str, Any]:
-    """What the bundle records of where its weights come from. Raises TrainingError for clips it was not trained on."""
-    if fingerprint_of(clips) != run.data_fingerprint:
+def provenance(run: Run, data: list[Clip] | Source) -> dict[str, Any]:
+    """What the bundle records of where its weights come from. Raises TrainingError for data it was not trained on."""
+    about = data.about() if isinstance(data, Source) else _about_footage(data)
+    if about["fingerprint"] != run.data_fingerprint:
         raise TrainingError(f"{run.folder} was trained on other clips than these")
-    data = {
-        "kind": "clips and narrations of games: " + ", ".join(sorted({clip.game for clip in clips})),
-        "clips": len(clips),
-        "maps": sorted({clip.map for clip in clips}),
-        "fingerprint": run.data_fingerprint,
-    }
     return {
         "config": json.loads(json.dumps(config_dict(run.config))),
         "git_revision": git_revision(),
-        "training_data": data,
+        "training_data": about,
         "steps": run.step,
         "torch": torch.__version__,
+    }
+
+
+def _about_footage(clips: list[Clip]) -> dict[str, Any]:
+    return {
+        "kind": "clips and narrations of games: " + ", ".join(sorted({clip.game for clip in clips})),
+        "clips": len(clips),
+        "maps": sorted({clip.map for clip in clips}),
+        "fingerprint": fingerprint_of(clips),
     }

@@ -1,20 +1,23 @@
-"""Training batches out of a clip cache: random crops in time and space, flips, colour, gain.
+"""Training batches out of one source of clips or several, mixed: random windows of clips, augmented, with their words.
 
 A batch depends on nothing but its step number, and a sample of it on its own seed alone: a resumed run sees the same
 data in the same order, and replicas that share a batch see what one process alone would.
 """
 
+import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from models.bundle import InputSpec
 from models.preprocess.text import Tokenizer
 from models.training.config import AugmentConfig
-from models.training.data.cache import PER_STEP, ClipCache
+from models.training.data.augment import DRAWS, PHASE, SHIFT, START, colours, crops, gains
+from models.training.data.reader import PER_STEP, Picks, Reader
+from models.training.data.sample import Item
 
 CANDIDATES = 4  # narrations closest in time to the crop, the positives of MIL-NCE (the paper uses about 3 to 5)
 
@@ -30,15 +33,23 @@ class Batch:
     has_text: Tensor  # bool [B, K]
 
 
+@dataclass(frozen=True)
+class Part:
+    """A source and its share of every batch, in proportion to the others'."""
+
+    reader: Reader
+    share: float = 1.0
+
+
 class Batches:
-    """The training stream: every epoch a new permutation of the clips.
+    """The training stream: for every source its share of each batch, and every epoch of it a new permutation.
 
     `batch` counts the joined batch of all `world` replicas; the one of `rank` gets its rows rank::world.
     """
 
     def __init__(
         self,
-        cache: ClipCache,
+        data: Reader | Sequence[Part],
         inputs: InputSpec,
         tokenizer: Tokenizer,
         augment: AugmentConfig,
@@ -46,73 +57,105 @@ class Batches:
         seed: int,
         rank: int = 0,
         world: int = 1,
+        ahead: int = 2,
     ):
-        if len(cache.clips) < batch:
-            raise ValueError(f"the set has {len(cache.clips)} clips, fewer than one batch of {batch}")
-        self.cache, self.inputs, self.augment, self.batch, self.seed = cache, inputs, augment, batch, seed
-        self.rank, self.world = rank, world
-        self.has_sound = torch.tensor([c.has_audio for c in cache.clips])
-        self.texts = [tokenizer([n.text for n in c.narrations]) for c in cache.clips]
-        self.centres = [np.array([(n.start_s + n.end_s) / 2 for n in c.narrations]) for c in cache.clips]
-        self.words = tokenizer.length
+        self.parts = list(data) if isinstance(data, Sequence) else [Part(data)]
+        self.inputs, self.tokenizer, self.augment = inputs, tokenizer, augment
+        self.batch, self.seed, self.rank, self.world, self.ahead = batch, seed, rank, world, ahead
+        self.counts = shared_out(batch, [part.share for part in self.parts])
+        self.lengths = [part.reader.lengths(inputs) for part in self.parts]
+        self.fingerprint = _joined([part.reader.fingerprint for part in self.parts])
+        self._prepared = range(0)
+        for part, count in zip(self.parts, self.counts, strict=True):
+            if len(part.reader.clips) < count:
+                raise ValueError(
+                    f"the set has {len(part.reader.clips)} clips, fewer than the {count} of it that are in a batch"
+                )
+
+    @property
+    def clips(self) -> int:
+        """How many there are, of all sources."""
+        return sum(len(part.reader.clips) for part in self.parts)
 
     @property
     def per_epoch(self) -> int:
         """Batches in one pass over the clips; the rest that fills no batch is left out."""
-        return len(self.cache.clips) // self.batch
+        return self.clips // self.batch
 
     def __call__(self, step: int) -> Batch:
-        epoch, i = divmod(step, self.per_epoch)
-        order = np.random.default_rng([self.seed, epoch]).permutation(len(self.cache.clips))
-        rows = np.sort(order[i * self.batch : (i + 1) * self.batch])[self.rank :: self.world]
-        return self._batch(rows, [np.random.default_rng([self.seed, epoch, i, int(row)]) for row in rows])
-
-    def _batch(self, rows: np.ndarray, rngs: list[np.random.Generator]) -> Batch:
-        b, spec = len(rows), self.inputs
-        span = spec.frames * PER_STEP
-        starts = np.array([rng.integers(0, self.cache.frames.shape[1] - span + 1) for rng in rngs])
-        phase = np.array([rng.integers(0, PER_STEP) for rng in rngs]) * (starts + span < self.cache.frames.shape[1])
-        frames = np.stack(
-            [self.cache.frames[r, s + p : s + p + span : PER_STEP] for r, s, p in zip(rows, starts, phase, strict=True)]
-        )
-        step_samples = spec.step_s / PER_STEP * spec.sample_rate
-        length = round(spec.window_s * spec.sample_rate)
-        first = np.minimum(np.round(starts * step_samples).astype(int), self.cache.sound.shape[1] - length)
-        sound = np.stack([self.cache.sound[r, s : s + length] for r, s in zip(rows, first, strict=True)]) / 32768
-        gain = 10 ** (np.array([[rng.uniform(-1, 1)] for rng in rngs]) * self.augment.gain_db / 20)
-        ids = np.zeros((b, CANDIDATES, self.words), np.int64)
-        has_text = np.zeros((b, CANDIDATES), bool)
-        for j, (row, start) in enumerate(zip(rows, starts, strict=True)):
-            centre = start / PER_STEP * spec.step_s + spec.window_s / 2
-            near = np.argsort(np.abs(self.centres[row] - centre), kind="stable")[:CANDIDATES]
-            ids[j, : len(near)] = self.texts[row][near]
-            has_text[j, : len(near)] = True
+        for later in range(step, step + 1 + self.ahead):
+            if later not in self._prepared:
+                for part, (picks, _) in zip(self.parts, self._plan(later), strict=True):
+                    part.reader.prepare(picks, self.inputs)
+        self._prepared = range(step + 1, step + 1 + self.ahead)
+        plan = self._plan(step)
+        read = [part.reader.read(picks, self.inputs) for part, (picks, _) in zip(self.parts, plan, strict=True)]
+        drawn = np.concatenate([numbers for _, numbers in plan])
+        starts = np.concatenate([picks.starts for picks, _ in plan])
+        ids, has_text = self._words([clip for windows in read for clip in windows.clips], starts)
+        frames = crops([frames for windows in read for frames in windows.frames], drawn, self.inputs, self.augment)
         return Batch(
-            frames=self._augment(torch.from_numpy(frames), rngs),
-            sound=torch.from_numpy((sound * gain).astype(np.float32)),
-            has_sound=self.has_sound[torch.from_numpy(rows)],
+            frames=colours(frames, drawn, self.augment),
+            sound=gains(np.concatenate([windows.sound for windows in read]), drawn, self.augment),
+            has_sound=torch.from_numpy(np.concatenate([windows.has_sound for windows in read])),
             ids=torch.from_numpy(ids),
             has_text=torch.from_numpy(has_text),
         )
 
-    def _augment(self, frames: Tensor, rngs: list[np.random.Generator]) -> Tensor:
-        """uint8 [B, T, H', W', 3] -> float [B, T, H, W, 3]; one crop, flip and colour per clip."""
-        b, t, h, w, _ = frames.shape
-        a, spec = self.augment, self.inputs
-        out = torch.empty(b, t, spec.frame_height, spec.frame_width, 3)
-        for i, rng in enumerate(rngs):
-            scale = rng.uniform(spec.frame_height / h, 1.0)  # from the network's own size to the whole cached frame
-            ch, cw = max(spec.frame_height, round(h * scale)), max(spec.frame_width, round(w * scale))
-            top, left = rng.integers(0, h - ch + 1), rng.integers(0, w - cw + 1)
-            crop = frames[i, :, top : top + ch, left : left + cw].permute(0, 3, 1, 2).float()
-            if (ch, cw) != (spec.frame_height, spec.frame_width):
-                crop = F.interpolate(crop, (spec.frame_height, spec.frame_width), mode="bilinear", antialias=True)
-            if a.flip and rng.random() < 0.5:
-                crop = crop.flip(-1)
-            contrast, brightness = 1 + rng.uniform(-a.contrast, a.contrast), rng.uniform(-a.brightness, a.brightness)
-            crop = (crop / 255 - 0.5) * contrast + 0.5 + brightness * 0.5
-            out[i] = crop.permute(0, 2, 3, 1)
-        return out.clamp_(0, 1)
+    def _plan(self, step: int) -> list[tuple[Picks, np.ndarray]]:
+        """For each source, this replica's windows of a batch, and the numbers that were drawn for them."""
+        out, before = [], 0
+        for number, (part, count) in enumerate(zip(self.parts, self.counts, strict=True)):
+            which = [number] if number else []
+            epoch, i = divmod(step, max(1, len(part.reader.clips) // max(1, count)))
+            order = np.random.default_rng([self.seed, epoch, *which]).permutation(len(part.reader.clips))
+            rows = np.sort(order[i * count : (i + 1) * count])[(self.rank - before) % self.world :: self.world]
+            seeds = ([self.seed, epoch, i, int(row), *which] for row in rows)
+            drawn = np.array([np.random.default_rng(seed).random(DRAWS) for seed in seeds]).reshape(-1, DRAWS)
+            out.append((self._picks(rows, drawn, self.lengths[number][rows]), drawn))
+            before += count
+        return out
+
+    def _picks(self, rows: np.ndarray, drawn: np.ndarray, lengths: np.ndarray) -> Picks:
+        """Windows that begin anywhere; the picture up to a cached frame later, the sound up to `time_shift_s` off."""
+        spec = self.inputs
+        span, step_s = spec.frames * PER_STEP, spec.step_s / PER_STEP
+        starts = (drawn[:, START] * (lengths - span + 1)).astype(int)
+        phase = (drawn[:, PHASE] * PER_STEP).astype(int) * (starts + span < lengths)
+        shift = (2 * drawn[:, SHIFT] - 1) * self.augment.time_shift_s
+        sound_s = np.clip(starts * step_s + shift, 0, lengths * step_s - spec.window_s)
+        return Picks(rows, starts + phase, sound_s)
+
+    def _words(self, clips: list[Item], starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Ids int64 [B, K, N] and which there are, bool [B, K]: the words said closest to the windows' middles."""
+        ids = np.zeros((len(clips), CANDIDATES, self.tokenizer.length), np.int64)
+        has_text = np.zeros((len(clips), CANDIDATES), bool)
+        for row, (clip, start) in enumerate(zip(clips, starts, strict=True)):
+            middle = start / PER_STEP * self.inputs.step_s + self.inputs.window_s / 2
+            near = sorted(clip.narrations, key=lambda n: abs((n.start_s + n.end_s) / 2 - middle))[:CANDIDATES]
+            ids[row, : len(near)] = self.tokenizer([n.text for n in near])
+            has_text[row, : len(near)] = True
+        return ids, has_text
+
+
+def shared_out(batch: int, shares: Sequence[float]) -> list[int]:
+    """How many of a batch each share gets: whole numbers, by the largest remainders. Raises ValueError."""
+    if not shares or min(shares) <= 0:
+        raise ValueError(f"shares of a batch must be more than 0, not {list(shares)}")
+    exact = np.array(shares) / sum(shares) * batch
+    counts = np.floor(exact + 1e-9).astype(int)
+    for i in np.argsort(counts - exact, kind="stable")[: batch - counts.sum()]:
+        counts[i] += 1
+    if 0 in counts:
+        raise ValueError(f"with shares {list(shares)}, a batch of {batch} holds nothing of one source")
+    return [int(n) for n in counts]
+
+
+def _joined(fingerprints: list[str]) -> str:
+    """One source's own; of several, one that tells them all."""
+    if len(fingerprints) == 1:
+        return fingerprints[0]
+    return hashlib.sha256(" ".join(fingerprints).encode()).hexdigest()[:16]
 
 
 def centre_crop(frames: np.ndarray, inputs: InputSpec) -> np.ndarray:

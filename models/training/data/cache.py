@@ -4,112 +4,158 @@ import hashlib
 import json
 import multiprocessing
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from models.bundle import InputSpec
-from models.preprocess.media import read_audio, read_frames
-from models.training.data.manifest import Clip, read_manifest
+from models.preprocess.media import MediaError
+from models.training.data.decode import Layout, decode, padded_size
+from models.training.data.reader import PER_STEP, Picks, Windows
+from models.training.data.sample import DataError, Item, Source, fingerprint_of
+from models.training.data.sources import open_source
 
-PER_STEP = 2  # cached frames per step of the frame grid: finer than the network's, so that crops can start between
+MOST_FAILED = 0.1  # of a set's clips may fail to decode; with more, something else is wrong than single files
+TODO, DONE, SILENT, FAILED = range(4)  # what `done.npy` says of a row; SILENT: no sound where some was announced
 
 
 @dataclass(frozen=True)
 class ClipCache:
-    """Clips of one manifest: frames uint8 [N, F, H, W, 3] at `step_s / PER_STEP` seconds, sound int16 [N, S].
+    """Clips of one source: frames uint8 [N, F, H, W, 3] at `step_s / PER_STEP` seconds, sound int16 [N, S].
 
     H and W are larger than the network's frame by the augmentation's margin. All clips are cut or looped to the set's
-    median length.
+    median length. `clips` says what the rows hold: where a clip could not be decoded (`failed` of them), the next one
+    that could be stands for it.
     """
 
-    clips: list[Clip]
+    clips: list[Item]
     frames: np.ndarray
     sound: np.ndarray
     fingerprint: str
+    failed: int = 0
+
+    def lengths(self, inputs: InputSpec) -> np.ndarray:
+        """Every clip has the cache's length."""
+        return np.full(len(self.clips), self.frames.shape[1])
+
+    def prepare(self, picks: Picks, inputs: InputSpec) -> None:
+        """Nothing is to be done before reading."""
+
+    def read(self, picks: Picks, inputs: InputSpec) -> Windows:
+        """Windows of cached frames and sound."""
+        span, samples = inputs.frames * PER_STEP, round(inputs.window_s * inputs.sample_rate)
+        first = np.round(picks.sound_s * inputs.sample_rate).astype(int).clip(0, self.sound.shape[1] - samples)
+        clips = [self.clips[row] for row in picks.rows]
+        return Windows(
+            clips,
+            [self.frames[row, s : s + span : PER_STEP] for row, s in zip(picks.rows, picks.starts, strict=True)],
+            np.stack([self.sound[row, s : s + samples] for row, s in zip(picks.rows, first, strict=True)]),
+            np.array([clip.has_audio for clip in clips]),
+        )
 
 
 def open_cache(
-    data: Path,
+    data: Path | Source,
     inputs: InputSpec,
     margin: float,
     *,
+    folder: Path | None = None,
     processes: int = 2,
     progress: Callable[[int, int], None] | None = None,
 ) -> ClipCache:
-    """Decode the clips of `data/manifest.jsonl` once into `data/cache-<key>/`; resumes where it was interrupted."""
-    clips = read_manifest(data / "manifest.jsonl")
-    if not clips:
-        raise ValueError(f"{data / 'manifest.jsonl'} lists no clips")
-    seconds = float(np.median([c.duration_s for c in clips]))
+    """Decode a set's clips once into `cache-<key>/`; resumes where it was interrupted.
+
+    The cache lies in `folder`, or by the data itself where that was made to be trained on. Raises DataError where more
+    than a tenth of the clips cannot be decoded.
+    """
+    source = open_source(data) if isinstance(data, Path) else data
+    clips = source.items
+    layout = layout_of(clips, inputs, margin)
+    if folder is None and not source.keeps_caches:
+        raise DataError(f"{source.folder} is not ours to write to; say where the decoded clips are to be kept")
+    place = (folder or source.folder) / _name(source.fingerprint, len(clips), layout)
+    place.mkdir(parents=True, exist_ok=True)
+    if not (place / "done.npy").exists():
+        _make_arrays(place, clips, layout)
+    frames, sound, done = (_array(place, name) for name in ("frames", "sound", "done"))
+    todo = [(int(i), clips[i]) for i in np.flatnonzero((done == TODO) | (done == FAILED))]
+    errors: list[str] = []
+    if todo:
+        with multiprocessing.get_context("spawn").Pool(processes) as pool:
+            for n, error in enumerate(pool.imap_unordered(_Decode(place, layout), todo, chunksize=8), 1):
+                errors += [error] if error else []
+                if progress:
+                    progress(len(clips) - len(todo) + n, len(clips))
+    if len(errors) > MOST_FAILED * len(clips):
+        raise DataError(f"{len(errors)} of {len(clips)} clips of {source.folder} cannot be decoded; {errors[0]}")
+    held = [replace(c, has_audio=False) if d == SILENT else c for c, d in zip(clips, done, strict=True)]
+    for i in np.flatnonzero(done == FAILED):
+        stand_in = next(j % len(held) for j in range(i + 1, i + len(held)) if done[j % len(held)] != FAILED)
+        held[i], frames[i], sound[i] = held[stand_in], frames[stand_in], sound[stand_in]
+    return ClipCache(held, frames, sound, source.fingerprint, len(errors))
+
+
+def layout_of(clips: list[Item], inputs: InputSpec, margin: float) -> Layout:
+    """What a row holds: the median clip, but never less than a window."""
     height, width = padded_size(inputs, margin)
+    seconds = float(np.median([c.duration_s for c in clips]))
     per_clip = max(int(seconds / inputs.step_s * PER_STEP + 1e-6), inputs.frames * PER_STEP)
     samples = round(per_clip / PER_STEP * inputs.step_s * inputs.sample_rate)
-    fingerprint = fingerprint_of(clips)
-    frames_shape = (len(clips), per_clip, height, width, 3)
-    sound_shape = (len(clips), samples)
-    layout = {"frames": frames_shape, "sound": sound_shape, "data": fingerprint}
-    if inputs.resize != "area":  # not said of area: caches that were made before there was another keep their names
-        layout["resize"] = inputs.resize
-    key = hashlib.sha256(json.dumps(layout).encode()).hexdigest()[:12]
-    folder = data / f"cache-{key}"
-    folder.mkdir(exist_ok=True)
-    arrays = {
-        "frames": (np.uint8, frames_shape),
-        "sound": (np.int16, sound_shape),
-        "done": (np.uint8, (len(clips),)),
+    return Layout(inputs.step_s / PER_STEP, height, width, inputs.resize, inputs.sample_rate, per_clip, samples)
+
+
+def _name(fingerprint: str, clips: int, layout: Layout) -> str:
+    said: dict[str, Any] = {
+        "frames": (clips, layout.frames, layout.height, layout.width, 3),
+        "sound": (clips, layout.samples),
+        "data": fingerprint,
     }
-    maps = {}
-    for name, (dtype, shape) in arrays.items():
-        file = folder / f"{name}.npy"
-        if not file.exists():
-            np.lib.format.open_memmap(file, "w+", dtype, shape).flush()
-        maps[name] = np.lib.format.open_memmap(file, "r+")
-    todo = np.flatnonzero(maps["done"] == 0)
-    jobs = [(int(i), str(data / clips[i].file), clips[i].has_audio) for i in todo]
-    job = _Decode(folder, inputs.step_s / PER_STEP, height, width, inputs.sample_rate, per_clip, samples, inputs.resize)
-    if jobs:
-        with multiprocessing.get_context("spawn").Pool(processes) as pool:
-            for n, _ in enumerate(pool.imap_unordered(job, jobs, chunksize=8), 1):
-                if progress:
-                    progress(len(clips) - len(jobs) + n, len(clips))
-    return ClipCache(clips, maps["frames"], maps["sound"], fingerprint)
+    if layout.resize != "area":  # not said of area: caches that were made before there was another keep their names
+        said["resize"] = layout.resize
+    return "cache-" + hashlib.sha256(json.dumps(said).encode()).hexdigest()[:12]
 
 
-def fingerprint_of(clips: list[Clip]) -> str:
-    """Which clips these are: 16 hex digits."""
-    return hashlib.sha256("\n".join(c.id + c.file for c in clips).encode()).hexdigest()[:16]
+def _make_arrays(place: Path, clips: list[Item], layout: Layout) -> None:
+    """Empty arrays, but for the clips that a cache of a shorter set of the same clips has already."""
+    frames_shape = (len(clips), layout.frames, layout.height, layout.width, 3)
+    frames = np.lib.format.open_memmap(place / "frames.npy", "w+", np.uint8, frames_shape)
+    sound = np.lib.format.open_memmap(place / "sound.npy", "w+", np.int16, (len(clips), layout.samples))
+    done = np.zeros(len(clips), np.uint8)
+    for other in place.parent.glob("cache-*/done.npy"):
+        known = np.load(other)
+        same = _name(fingerprint_of(clips[: len(known)]), len(known), layout) == other.parent.name
+        if same and (done == TODO).sum() > (np.append(known, done[len(known) :]) == TODO).sum():
+            for array, name in ((frames, "frames"), (sound, "sound")):
+                source = np.load(other.parent / f"{name}.npy", mmap_mode="r")
+                for i in range(0, len(known), 256):
+                    array[i : i + 256][: len(known) - i] = source[i : i + 256]
+            done[: len(known)] = known
+    np.save(place / "done.tmp.npy", done)
+    (place / "done.tmp.npy").replace(place / "done.npy")  # last: arrays without it are made anew
 
 
-def padded_size(inputs: InputSpec, margin: float) -> tuple[int, int]:
-    """Height and width of the cached frames."""
-    return round(inputs.frame_height * (1 + margin)), round(inputs.frame_width * (1 + margin))
+def _array(place: Path, name: str) -> np.ndarray:
+    return np.lib.format.open_memmap(place / f"{name}.npy", "r+")
 
 
 @dataclass(frozen=True)
 class _Decode:
-    """Decodes one clip into its rows; run in a worker process."""
+    """Decodes one clip into its rows; run in a worker process. Gives what went wrong, or nothing."""
 
-    folder: Path
-    step_s: float
-    height: int
-    width: int
-    rate: int
-    frames: int
-    samples: int
-    resize: str
+    place: Path
+    layout: Layout
 
-    def __call__(self, job: tuple[int, str, bool]) -> int:
-        i, path, has_audio = job
-        frames = list(read_frames(path, self.step_s, self.height, self.width, method=self.resize))
-        if not frames:
-            raise ValueError(f"{path} has no frame that can be decoded")
-        rows = np.lib.format.open_memmap(self.folder / "frames.npy", "r+")
-        rows[i] = np.stack(frames)[np.arange(self.frames) % len(frames)]
-        if has_audio:
-            sound = np.concatenate(list(read_audio(path, self.rate)))
-            looped = sound[np.arange(self.samples) % len(sound)]
-            np.lib.format.open_memmap(self.folder / "sound.npy", "r+")[i] = np.round(np.clip(looped, -1, 1) * 32767)
-        np.lib.format.open_memmap(self.folder / "done.npy", "r+")[i] = 1
-        return i
+    def __call__(self, job: tuple[int, Item]) -> str:
+        i, item = job
+        try:
+            window = decode(item, self.layout)
+        except MediaError as error:
+            _array(self.place, "done")[i] = FAILED
+            return error.message
+        _array(self.place, "frames")[i] = window.frames
+        if window.sound is not None:
+            _array(self.place, "sound")[i] = window.sound
+        _array(self.place, "done")[i] = SILENT if window.sound is None and item.has_audio else DONE
+        return ""
