@@ -1,13 +1,11 @@
-"""The training loop: one process or several replicas, checkpoints that resume, a live view, a JSONL log."""
+"""The training loop: one process or several replicas, checkpoints that resume, an observer told of every step."""
 
-import json
 import math
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
 
-import numpy as np
 import torch
 from rich.console import Console
 from torch import Tensor
@@ -17,13 +15,16 @@ from models.networks.mmv import MMV
 from models.networks.s3d import S3D
 from models.preprocess.text import Tokenizer
 from models.training.config import TrainConfig
-from models.training.data.batches import Batch, Batches, centre_crop
-from models.training.data.cache import PER_STEP, ClipCache, open_cache
+from models.training.data.batches import Batch, Batches
+from models.training.data.cache import ClipCache, open_cache
+from models.training.data.limit_text import limit_text
 from models.training.data.word_vectors import WordTable, build_word_table
-from models.training.evaluation.metrics import retrieval
+from models.training.held_out import embed_cache, quick_evaluation
 from models.training.losses import mil_nce, nce
+from models.training.observer import observe
 from models.training.progress import progress_bar
 from models.training.replicas import Replica, average, first_alone, joined, start
+from models.training.report import write_report
 from models.training.run import CHECKPOINT, Run, TrainingError, restore_checkpoint, save_checkpoint, write_config
 from models.training.sync_batch_norm import synchronise_batch_norms
 
@@ -102,7 +103,7 @@ def _train(
     run = Run(folder, config, table, network, cache.fingerprint, step)
     tokenizer = Tokenizer(table.words, config.inputs.words, config.inputs.hyphens)
     batches = Batches(
-        cache,
+        limit_text(cache, config.text, config.seed),
         config.inputs,
         tokenizer,
         config.augment,
@@ -121,6 +122,10 @@ def _train(
     if isinstance(network.graph, FACGraph):
         network.graph.audio_scale.fill_(measure_audio_scale(network, cache, config))
     save_checkpoint(run, optimiser)
+    try:
+        console.print(f"report: {write_report(run, held_out)}", soft_wrap=True)
+    except OSError as error:  # the run is whole without it
+        console.print(f"no report: {error}; later: mmv-search report {folder}", soft_wrap=True)
     return run
 
 
@@ -135,18 +140,23 @@ def learning_rate(step: int, config: TrainConfig) -> float:
 
 def losses(network: MMV, batch: Batch, config: TrainConfig) -> dict[str, Tensor]:
     """The loss and its parts. Text goes through the network once per candidate; sound never enters the coarse space."""
-    with torch.autocast("cpu", torch.bfloat16, enabled=config.optim.bf16):
+    optim = config.optim
+    with torch.autocast("cpu", torch.bfloat16, enabled=optim.bf16):
         video = network.encode_video(batch.frames)
-        with torch.autocast("cpu", enabled=False), torch.no_grad():
-            log_mel = network.log_mel(batch.sound)
-        audio_fine = network.graph.audio_fine(network.audio(log_mel))
-    b, k, n = batch.ids.shape
-    text = network.encode_text(batch.ids.reshape(b * k, n))["coarse"].reshape(b, k, -1)
-    parts = {
-        "audio": nce(_precise(video["fine"]), _precise(audio_fine), batch.has_sound),
-        "text": mil_nce(_precise(video["coarse"]), text, batch.has_text),
-    }
-    return {"loss": config.optim.weight_audio * parts["audio"] + config.optim.weight_text * parts["text"], **parts}
+        parts = dict.fromkeys(("audio", "text"), torch.zeros(()))  # of a weight of 0
+        if optim.weight_audio:
+            with torch.autocast("cpu", enabled=False), torch.no_grad():
+                log_mel = network.log_mel(batch.sound)
+            audio_fine = network.graph.audio_fine(network.audio(log_mel))
+    if optim.weight_audio:
+        parts["audio"] = nce(_precise(video["fine"]), _precise(audio_fine), batch.has_sound)
+    if optim.weight_text:
+        # Candidates come by their distance in time.
+        ids, has_text = (x[:, :1] if optim.text_loss == "nce" else x for x in (batch.ids, batch.has_text))
+        b, k, n = ids.shape
+        text = network.encode_text(ids.reshape(b * k, n))["coarse"].reshape(b, k, -1)
+        parts["text"] = mil_nce(_precise(video["coarse"]), text, has_text)
+    return {"loss": optim.weight_audio * parts["audio"] + optim.weight_text * parts["text"], **parts}
 
 
 def word_table(folder: Path, config: TrainConfig, console: Console) -> WordTable:
@@ -173,28 +183,6 @@ def measure_audio_scale(network: MMV, cache: ClipCache, config: TrainConfig, cli
     return float(video["fine"].norm(dim=1).mean() / audio["fine"][heard].norm(dim=1).mean() * scale)
 
 
-@torch.no_grad()
-def embed_cache(
-    network: MMV, cache: ClipCache, config: TrainConfig, clips: int | None = None, batch: int = 64
-) -> tuple[dict[str, Tensor], dict[str, Tensor], list[int]]:
-    """Vision and sound embeddings of the first clips' middle windows, and the row of each."""
-    spec = config.inputs
-    rows = list(range(len(cache.clips)))[:clips]
-    first = (cache.frames.shape[1] - spec.frames * PER_STEP) // 2
-    length = round(spec.window_s * spec.sample_rate)
-    begin = min(round(first / PER_STEP * spec.step_s * spec.sample_rate), cache.sound.shape[1] - length)
-    videos, sounds = [], []
-    for i in range(0, len(rows), batch):
-        chosen = rows[i : i + batch]
-        frames = cache.frames[chosen, first : first + spec.frames * PER_STEP : PER_STEP]
-        videos.append(
-            network.encode_video(torch.from_numpy(np.ascontiguousarray(centre_crop(frames, spec))).float() / 255)
-        )
-        waveform = torch.from_numpy(cache.sound[chosen, begin : begin + length].astype(np.float32) / 32768)
-        sounds.append(network.encode_audio(network.log_mel(waveform)))
-    return _concat(videos), _concat(sounds), rows
-
-
 def _loop(
     run: Run,
     batches: Batches,
@@ -208,9 +196,7 @@ def _loop(
     if replica.first:
         write_config(run)
     parameters = [p for p in network.parameters() if p.requires_grad]
-    with progress_bar(console) as bar, (run.folder / "log.jsonl").open("a") as log:
-        task = bar.add_task("training", total=config.optim.steps, completed=run.step)
-        started, first = time.monotonic(), run.step
+    with observe(run, batches.clips, console) if replica.first else nullcontext() as observer:
         for batch in _prefetch(batches, run.step, config.optim.steps):
             network.train()
             rate = learning_rate(run.step, config)
@@ -229,56 +215,21 @@ def _loop(
                     f"the weights before it are in {run.folder / CHECKPOINT}. "
                     "Lower optim.learning_rate and start again."
                 )
-            torch.nn.utils.clip_grad_norm_(parameters, config.optim.gradient_clip)
+            norm = torch.nn.utils.clip_grad_norm_(parameters, config.optim.gradient_clip)
             optimiser.step()
             run.step += 1
-            if not replica.first:
+            if observer is None:
                 continue
-            speed = (run.step - first) * config.optim.batch / (time.monotonic() - started)
-            shown = " ".join(f"{k} {v.item():.2f}" for k, v in parts.items())
-            bar.update(task, completed=run.step, description=f"{shown} lr {rate:.1e} {speed:.0f} clips/s")
-            if run.step % 20 == 0:
-                row = {k: round(v.item(), 4) for k, v in parts.items()}
-                log.write(json.dumps({"step": run.step, **row, "lr": rate, "clips_per_s": round(speed, 1)}) + "\n")
-                log.flush()
+            observer.step(parts, rate, norm)
             if held_out and (run.step % config.evaluate_every == 0 or run.step == config.optim.steps):
-                found = quick_evaluation(run, held_out, tokenizer)
-                log.write(json.dumps({"step": run.step, "validation": found}) + "\n")
-                console.print(f"step {run.step}: " + ", ".join(f"{k} {v:.2f}" for k, v in found.items()))
+                observer.evaluated(quick_evaluation(run, held_out, tokenizer))
             if run.step % config.checkpoint_every == 0:
                 save_checkpoint(run, optimiser)
-
-
-@torch.no_grad()
-def quick_evaluation(run: Run, cache: ClipCache, tokenizer: Tokenizer) -> dict[str, float]:
-    """R@10 among the held-out clips, with the PyTorch network: text->video, audio->video."""
-    run.network.eval()
-    video, audio, rows = embed_cache(run.network, cache, run.config)
-    heard = [r for r in rows if cache.clips[r].has_audio]
-    told = [r for r in rows if cache.clips[r].narrations]
-    middle = [min(cache.clips[r].narrations, key=lambda n: abs((n.start_s + n.end_s) / 2 - 2.0)).text for r in told]
-    text = run.network.encode_text(torch.from_numpy(tokenizer(middle)))["coarse"]
-    by_text = _cosines(text, video["coarse"])
-    by_sound = _cosines(audio["fine"][heard], video["fine"])
-    return {
-        "text->video R@10": retrieval(by_text, np.array(told)).recall["R@10"],
-        "audio->video R@10": retrieval(by_sound, np.array(heard)).recall["R@10"],
-        "chance": 10 / len(rows),
-    }
 
 
 def _precise(x: Tensor) -> Tensor:
     """What autocast made bfloat16 as float32, in which losses are computed."""
     return x.float() if x.dtype == torch.bfloat16 else x
-
-
-def _cosines(a: Tensor, b: Tensor) -> np.ndarray:
-    normal = torch.nn.functional.normalize
-    return (normal(a, dim=1) @ normal(b, dim=1).T).numpy()
-
-
-def _concat(parts: list[dict[str, Tensor]]) -> dict[str, Tensor]:
-    return {k: torch.cat([p[k] for p in parts]).float() for k in parts[0]}
 
 
 def _prefetch(batches: Batches, first: int, last: int) -> Iterator[Batch]:
