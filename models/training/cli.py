@@ -19,6 +19,7 @@ ITEMS = 300
 def register(app: typer.Typer, bundle_app: typer.Typer) -> None:
     """Add the training commands to the command line."""
     from models.pretrained.cli import import_bundle
+    from models.training.ablation_cli import ablate
     from models.training.data.footage.cli import footage
     from models.training.report_cli import report
     from models.training.variants_cli import quantize
@@ -28,6 +29,7 @@ def register(app: typer.Typer, bundle_app: typer.Typer) -> None:
     app.command()(deflate)
     app.command()(export)
     app.command()(evaluate)
+    app.command()(ablate)
     app.command()(report)
     bundle_app.command("verify")(verify)
     bundle_app.command("quantize")(quantize)
