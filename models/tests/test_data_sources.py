@@ -44,7 +44,7 @@ def source(films: Path) -> Source:
 
 @pytest.fixture(scope="module")
 def cache(source: Source, tmp_path_factory: pytest.TempPathFactory) -> ClipCache:
-    return open_cache(source, tiny.INPUTS, 0.125, folder=tmp_path_factory.mktemp("kept"), processes=1)
+    return open_cache(source, tiny.INPUTS, 0.125, keep=tmp_path_factory.mktemp("kept"), processes=1)
 
 
 def test_films_are_cut_into_stretches_with_the_words_said_in_them(source: Source) -> None:
@@ -141,13 +141,13 @@ def test_a_film_that_cannot_be_decoded_is_stood_in_for_by_another(films: Path, t
         (folder / f"{i:02d}.mp4").write_bytes((films / "below" / "silent.mp4").read_bytes())
     found = open_source(folder)
     (folder / "04.mp4").write_bytes(b"broken")
-    kept = open_cache(found, tiny.INPUTS, 0.125, folder=tmp_path, processes=1)
+    kept = open_cache(found, tiny.INPUTS, 0.125, keep=tmp_path, processes=1)
     assert kept.failed == 1
     assert kept.clips[4].id == "05.mp4"
     assert np.array_equal(kept.frames[4], kept.frames[5])
     (folder / "07.mp4").write_bytes(b"broken")
     with pytest.raises(DataError, match="2 of 11 clips"):
-        open_cache(found, tiny.INPUTS, 0.125, folder=tmp_path / "other", processes=1)
+        open_cache(found, tiny.INPUTS, 0.125, keep=tmp_path / "other", processes=1)
 
 
 def test_a_longer_set_takes_over_what_a_shorter_one_has_decoded(films: Path, tmp_path: Path) -> None:

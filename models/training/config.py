@@ -80,8 +80,41 @@ class DeflateConfig:
 
 
 @dataclass(frozen=True)
+class SourceConfig:
+    """A data set: its `kind` (found by looking if empty), its share of every batch in proportion to the others'.
+
+    `videos` is the folder of the videos where the path has only captions or labels.
+    """
+
+    path: str
+    kind: str = ""
+    share: float = 1.0
+    videos: str = ""
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """The data where no --data is given, and how it is read.
+
+    Films are cut into stretches of `stretch_s`. `cache`: decode everything once and keep it; if not, `workers`
+    processes decode during training.
+    """
+
+    sources: tuple[SourceConfig, ...] = ()
+    stretch_s: float = 10.0
+    cache: bool = True
+    workers: int = 2
+
+    def __post_init__(self) -> None:
+        if self.workers < 1 or self.stretch_s <= 0:
+            raise ValueError("workers must be at least 1, and stretch_s more than 0")
+        if any(source.share <= 0 for source in self.sources):
+            raise ValueError("the share of a source must be more than 0")
+
+
+@dataclass(frozen=True)
 class TrainConfig:
-    """Everything a run depends on, besides its data."""
+    """Everything a run depends on, besides data given on the command line."""
 
     name: str
     inputs: InputSpec
@@ -91,6 +124,7 @@ class TrainConfig:
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
     text: TextConfig = field(default_factory=TextConfig)
+    data: DataConfig = field(default_factory=DataConfig)
     deflate: DeflateConfig = field(default_factory=DeflateConfig)
     evaluate_every: int = 500
     checkpoint_every: int = 250
@@ -141,6 +175,8 @@ def build_config(cls: Any, data: Any, where: str = "") -> Any:
             value = build_config(kind, value, f"{where}{name}.")
         elif kind == tuple[int, ...]:
             value = tuple(value)
+        elif kind == tuple[SourceConfig, ...]:
+            value = tuple(build_config(SourceConfig, part, f"{where}{name}[{i}].") for i, part in enumerate(value))
         elif kind is float and isinstance(value, int):
             value = float(value)
         elif kind in (int, float, str, bool) and type(value) is not kind:

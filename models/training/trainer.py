@@ -17,7 +17,8 @@ from models.preprocess.text import Tokenizer
 from models.training.config import TrainConfig
 from models.training.data.batches import Batch, Batches
 from models.training.data.cache import ClipCache, open_cache
-from models.training.data.limit_text import limit_text
+from models.training.data.open_data import Data, open_data
+from models.training.data.sample import Source
 from models.training.data.word_vectors import WordTable, build_word_table
 from models.training.held_out import embed_cache, quick_evaluation
 from models.training.losses import mil_nce, nce
@@ -30,9 +31,15 @@ from models.training.sync_batch_norm import synchronise_batch_norms
 
 
 def train(
-    config: TrainConfig, data: Path, folder: Path, *, validation: Path | None, resume: bool, console: Console
+    config: TrainConfig,
+    data: Data,
+    folder: Path,
+    *,
+    validation: Path | Source | None,
+    resume: bool,
+    console: Console,
 ) -> Run:
-    """Train on `data` (a folder with manifest.jsonl) into `folder`; with `resume`, go on from its last checkpoint.
+    """Train on `data`, or the configuration's sources, into `folder`; with `resume`, go on from its last checkpoint.
 
     Where processes were started to train together (`replicas.joined`), each takes its share of every batch.
     Interrupting leaves a checkpoint. Raises TrainingError on a non-finite loss, or when the folder has another run.
@@ -44,10 +51,10 @@ def train(
 def train_in_processes(
     processes: int,
     config: TrainConfig,
-    data: Path,
+    data: Data,
     folder: Path,
     *,
-    validation: Path | None,
+    validation: Path | Source | None,
     resume: bool,
     console: Console,
 ) -> None:
@@ -58,15 +65,17 @@ def train_in_processes(
         start(processes, _train_replica, config, data, folder, validation, resume)
 
 
-def _train_replica(config: TrainConfig, data: Path, folder: Path, validation: Path | None, resume: bool) -> None:
+def _train_replica(
+    config: TrainConfig, data: Data, folder: Path, validation: Path | Source | None, resume: bool
+) -> None:
     train(config, data, folder, validation=validation, resume=resume, console=Console(stderr=True))
 
 
 def _train(
     config: TrainConfig,
-    data: Path,
+    data: Data,
     folder: Path,
-    validation: Path | None,
+    validation: Path | Source | None,
     resume: bool,
     console: Console,
     replica: Replica,
@@ -85,13 +94,15 @@ def _train(
         table = word_table(folder, config, console)
         with progress_bar(console) as bar:
             task = bar.add_task("decoding clips")
-            cache = open_cache(
+            keep = folder / "decoded"
+            training = open_data(
+                config,
                 data,
-                config.inputs,
-                config.augment.margin,
+                keep,
                 progress=lambda n, of: bar.update(task, completed=n, total=of),
+                report=lambda line: console.print(line, markup=False, highlight=False, soft_wrap=True),
             )
-            held_out = open_cache(validation, config.inputs, config.augment.margin) if validation else None
+            held_out = open_cache(validation, config.inputs, config.augment.margin, keep=keep) if validation else None
     network = MMV(config.network, torch.from_numpy(table.vectors()))
     for part in (network.video, network.audio):
         volumes = isinstance(part, S3D)  # of 5 dimensions, which the format for 4 refuses
@@ -99,11 +110,9 @@ def _train(
     if replica.world > 1:
         synchronise_batch_norms(network)
     optimiser = torch.optim.Adam([p for p in network.parameters() if p.requires_grad], lr=config.optim.learning_rate)
-    step = restore_checkpoint(checkpoint, network, optimiser, config, cache.fingerprint) if checkpoint.exists() else 0
-    run = Run(folder, config, table, network, cache.fingerprint, step)
     tokenizer = Tokenizer(table.words, config.inputs.words, config.inputs.hyphens)
     batches = Batches(
-        limit_text(cache, config.text, config.seed),
+        training.parts,
         config.inputs,
         tokenizer,
         config.augment,
@@ -112,15 +121,19 @@ def _train(
         replica.rank,
         replica.world,
     )
+    known = batches.fingerprint
+    step = restore_checkpoint(checkpoint, network, optimiser, config, known) if checkpoint.exists() else 0
+    run = Run(folder, config, table, network, known, step)
     try:
         _loop(run, batches, optimiser, held_out, tokenizer, console, replica)
     finally:
+        training.close()
         if replica.first:
             save_checkpoint(run, optimiser)
     if not replica.first:
         return run
     if isinstance(network.graph, FACGraph):
-        network.graph.audio_scale.fill_(measure_audio_scale(network, cache, config))
+        network.graph.audio_scale.fill_(measure_audio_scale(network, training.cache, config))
     save_checkpoint(run, optimiser)
     try:
         console.print(f"report: {write_report(run, held_out)}", soft_wrap=True)

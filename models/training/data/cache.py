@@ -43,6 +43,9 @@ class ClipCache:
     def prepare(self, picks: Picks, inputs: InputSpec) -> None:
         """Nothing is to be done before reading."""
 
+    def close(self) -> None:
+        """Nothing is to be ended."""
+
     def read(self, picks: Picks, inputs: InputSpec) -> Windows:
         """Windows of cached frames and sound."""
         span, samples = inputs.frames * PER_STEP, round(inputs.window_s * inputs.sample_rate)
@@ -61,21 +64,22 @@ def open_cache(
     inputs: InputSpec,
     margin: float,
     *,
-    folder: Path | None = None,
+    keep: Path | None = None,
     processes: int = 2,
     progress: Callable[[int, int], None] | None = None,
 ) -> ClipCache:
     """Decode a set's clips once into `cache-<key>/`; resumes where it was interrupted.
 
-    The cache lies in `folder`, or by the data itself where that was made to be trained on. Raises DataError where more
+    The cache lies by the data where that was made to be trained on, otherwise in `keep`. Raises DataError where more
     than a tenth of the clips cannot be decoded.
     """
     source = open_source(data) if isinstance(data, Path) else data
     clips = source.items
     layout = layout_of(clips, inputs, margin)
-    if folder is None and not source.keeps_caches:
+    where = source.folder if source.keeps_caches else keep
+    if where is None:
         raise DataError(f"{source.folder} is not ours to write to; say where the decoded clips are to be kept")
-    place = (folder or source.folder) / _name(source.fingerprint, len(clips), layout)
+    place = where / _name(source.fingerprint, len(clips), layout)
     place.mkdir(parents=True, exist_ok=True)
     if not (place / "done.npy").exists():
         _make_arrays(place, clips, layout)

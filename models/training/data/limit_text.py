@@ -54,5 +54,9 @@ class _Limited:
         windows = self.reader.read(self._there(picks), inputs)
         return replace(windows, clips=[_without(clip, self.told) for clip in windows.clips])
 
+    def close(self) -> None:
+        """As the source."""
+        self.reader.close()
+
     def _there(self, picks: Picks) -> Picks:
         return replace(picks, rows=self.rows[picks.rows])

@@ -49,3 +49,6 @@ class Reader(Protocol):
 
     def read(self, picks: Picks, inputs: InputSpec) -> Windows:
         """The windows."""
+
+    def close(self) -> None:
+        """End what reads; nothing is read any more."""
