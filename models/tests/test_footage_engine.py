@@ -102,7 +102,7 @@ def test_an_interrupted_run_goes_on_to_the_same_set(footage: Path) -> None:
 
 def test_a_set_told_in_older_words_is_brought_to_what_a_fresh_one_is(footage: Path) -> None:
     before = _digests(footage)
-    manifest, settings = footage / "manifest.jsonl", footage / "footage.json"
+    manifest, settings = footage / "manifest.jsonl", footage / f"footage-s{SEED}.json"
     old = [
         replace(r, narrations=[Narration(0.0, 1.0, "old words")] if r.narrations else [])
         for r in read_manifest(manifest)

@@ -1,6 +1,7 @@
 """Splits, manifests, and sets that were narrated in older words."""
 
 import json
+from collections import Counter
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -8,8 +9,9 @@ import pytest
 
 from models.training.data.footage import generate
 from models.training.data.footage.film import FilmSettings
-from models.training.data.footage.generate import prepare
+from models.training.data.footage.generate import FootageError, generate_footage, prepare
 from models.training.data.footage.narrate import WORDING, narrate_clip
+from models.training.data.footage.scenes import plan_clip
 from models.training.data.footage.vocabulary import MONSTERS, WEAPONS
 from models.training.data.manifest import (
     Clip,
@@ -92,7 +94,7 @@ SETTINGS = FilmSettings(1, ("freedoom2:MAP23",))
 
 
 def _older_set(folder: Path) -> list[Clip]:
-    """Rows of a set whose footage.json does not tell the wording yet; the second has no text."""
+    """Rows of a set of before folders held several series, and before wordings were told; the second has no text."""
     concepts = ["monster:technospider", "action:monster attack", "place:indoors"]
     rows = [replace(_clip(i), events=[Event("monster", 1.2, concepts)], concepts=concepts) for i in range(3)]
     rows[1] = replace(rows[1], narrations=[])
@@ -100,7 +102,8 @@ def _older_set(folder: Path) -> list[Clip]:
     for row in rows:
         (folder / row.file).write_bytes(b"video of " + row.id.encode())
     write_manifest(folder / "manifest.jsonl", rows)
-    (folder / "footage.json").write_text(json.dumps({**asdict(SETTINGS), "maps": list(SETTINGS.maps)}))
+    settings = {k: v for k, v in asdict(SETTINGS).items() if k != "kinds"}
+    (folder / "footage.json").write_text(json.dumps({**settings, "maps": list(SETTINGS.maps)}))
     return rows
 
 
@@ -113,9 +116,9 @@ def test_a_set_in_older_words_is_told_anew_and_its_videos_stay(tmp_path: Path) -
     assert told[0].narrations != told[2].narrations  # each by its number
     assert told[1] == rows[1]
     assert [replace(row, narrations=[]) for row in told] == [replace(row, narrations=[]) for row in rows]
-    assert json.loads((tmp_path / "footage.json").read_text())["narration"] == WORDING
+    assert json.loads((tmp_path / "footage-s1.json").read_text())["narration"] == WORDING
     assert all((tmp_path / row.file).read_bytes() == b"video of " + row.id.encode() for row in rows)
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["clips", "footage.json", "manifest.jsonl"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["clips", "footage-s1.json", "manifest.jsonl"]
 
 
 def test_a_set_in_todays_words_stays_as_it_is(tmp_path: Path) -> None:
@@ -140,4 +143,24 @@ def test_a_crash_while_telling_anew_leaves_a_set_that_the_next_run_finishes(
         with pytest.raises(OSError, match="power cut"):
             prepare(tmp_path, SETTINGS)
     assert prepare(tmp_path, SETTINGS) == [narrate_clip(row) for row in rows]
-    assert json.loads((tmp_path / "footage.json").read_text())["narration"] == WORDING
+    assert json.loads((tmp_path / "footage-s1.json").read_text())["narration"] == WORDING
+
+
+def test_a_folder_holds_series_of_several_seeds_and_each_is_told_apart(tmp_path: Path) -> None:
+    _older_set(tmp_path)
+    first = prepare(tmp_path, SETTINGS)
+    second = replace(SETTINGS, seed=2, kinds=("look",))
+    assert prepare(tmp_path, second) == []
+    assert {p.name for p in tmp_path.glob("footage*")} == {"footage-s1.json", "footage-s2.json"}
+    assert prepare(tmp_path, SETTINGS) == first
+    assert read_manifest(tmp_path / "manifest.jsonl") == first
+    with pytest.raises(FootageError, match="another kinds"):
+        prepare(tmp_path, replace(second, kinds=("door",)))
+
+
+def test_kinds_of_scenes_can_be_chosen_and_others_are_refused(tmp_path: Path) -> None:
+    plans = [plan_clip(5, i, ("look", "explore")) for i in range(200)]
+    assert {p.kind for p in plans} == {"look", "explore"}
+    assert max(Counter(p.subject for p in plans).values()) <= 20  # in balance
+    with pytest.raises(FootageError, match="unknown kind 'dance': give some of monster, fight"):
+        generate_footage(tmp_path, 1, 1, ["freedoom2:MAP23"], kinds=("dance",))

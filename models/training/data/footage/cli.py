@@ -26,11 +26,19 @@ class _Rate(ProgressColumn):
 
 def footage(
     out: Annotated[Path, typer.Option(help="Folder for clips/*.mp4 and manifest.jsonl; run again to go on.")],
-    clips: Annotated[int, typer.Option(min=0, help="How many clips the set is to have.")],
-    seed: Annotated[int, typer.Option(min=0, help="The same seed and maps give the same clips.")] = 1,
+    clips: Annotated[int, typer.Option(min=0, help="How many clips of this seed the folder is to have.")],
+    seed: Annotated[
+        int,
+        typer.Option(
+            min=0, help="The same seed and maps give the same clips; another seed adds its own to the folder."
+        ),
+    ] = 1,
     maps: Annotated[
         str, typer.Option(help="train, validation, test, cross, or maps such as freedoom2:MAP23,freedoom1:E1M1.")
     ] = "train",
+    kinds: Annotated[
+        str, typer.Option(help="Only these kinds of scenes, such as look,explore; all of them if empty.")
+    ] = "",
     processes: Annotated[int, typer.Option(min=0, help="Processes; 0 for one a core.")] = 0,
     crf: Annotated[int, typer.Option(min=0, max=51, help="Picture quality: lower is better and larger.")] = 26,
     audio_kbps: Annotated[int, typer.Option(min=16, max=320, help="Sound's bit rate, kbit/s.")] = 64,
@@ -60,6 +68,7 @@ def footage(
                 progress,
                 crf=crf,
                 audio_bit_rate=audio_kbps * 1000,
+                kinds=tuple(dict.fromkeys(k.strip() for k in kinds.split(",") if k.strip())),
             )
     except (UnknownMap, EngineMissing, FootageError, NothingToFilm, ManifestError, OSError) as error:
         console.print(f"mmv-search footage: {error}", style="red", markup=False, highlight=False, soft_wrap=True)

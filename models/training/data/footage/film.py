@@ -80,6 +80,7 @@ class FilmSettings:
     maps: tuple[str, ...]
     crf: int = 26
     audio_bit_rate: int = 64_000
+    kinds: tuple[str, ...] = ()  # of scenes.KINDS; none for all
 
 
 def concepts_of(facts: Facts) -> list[str]:
@@ -144,7 +145,7 @@ def _attempt(studios: Studios, settings: FilmSettings, plan: Plan, attempt: int)
 
 def film_clip(studios: Studios, settings: FilmSettings, index: int, folder: Path) -> Clip:
     """Make clip number `index` in `folder`/clips. Depends on `settings` and `index` alone. Raises NothingToFilm."""
-    plan = plan_clip(settings.seed, index)
+    plan = plan_clip(settings.seed, index, settings.kinds)
     for attempt in range(GIVE_UP):
         if attempt == PATIENCE:
             plan = Plan(index, "fire", _FALLBACK[index % len(_FALLBACK)], plan.with_text, plan.with_sound)

@@ -17,6 +17,7 @@ from typing import Any
 
 from models.training.data.footage.film import FilmSettings, Studios, film_clip
 from models.training.data.footage.narrate import WORDING, narrate_clip
+from models.training.data.footage.scenes import KINDS
 from models.training.data.footage.studio import check_engine
 from models.training.data.manifest import Clip, append, read_manifest, write_manifest
 from models.training.data.splits import split_of
@@ -29,23 +30,35 @@ class FootageError(Exception):
 
 
 def _settings_of(folder: Path, settings: FilmSettings) -> dict[str, Any]:
-    """With what the folder's set is made; the wanted, when it is new. Raises FootageError when it holds another set."""
-    path = folder / "footage.json"
-    wanted = {**asdict(settings), "maps": list(settings.maps), "narration": WORDING}
+    """With what the folder's series of this seed is made; the wanted, when it is new.
+
+    Raises FootageError when that series was made with other settings.
+    """
+    path = _settings_path(folder, settings.seed)
+    wanted = {**asdict(settings), "maps": list(settings.maps), "kinds": list(settings.kinds), "narration": WORDING}
     if not path.exists():
         _write_settings(folder, wanted)
         return wanted
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    found: dict[str, Any] = {"kinds": [], **json.loads(path.read_text(encoding="utf-8"))}
     changed = sorted(key for key in wanted if key != "narration" and found.get(key) != wanted[key])
     if changed:
         raise FootageError(f"{folder} holds clips made with another {', '.join(changed)}: choose another --out")
     return {**found, "narration": found.get("narration", 1)}
 
 
+def _settings_path(folder: Path, seed: int) -> Path:
+    """A folder can hold several series, each of its own seed."""
+    old = folder / "footage.json"  # when a folder held one series
+    if old.exists():
+        old.replace(folder / f"footage-s{json.loads(old.read_text(encoding='utf-8'))['seed']}.json")
+    return folder / f"footage-s{seed}.json"
+
+
 def _write_settings(folder: Path, settings: dict[str, Any]) -> None:
-    temporary = folder / "footage.tmp"
+    path = _settings_path(folder, settings["seed"])
+    temporary = path.with_suffix(".tmp")
     temporary.write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
-    temporary.replace(folder / "footage.json")
+    temporary.replace(path)
 
 
 def _index(clip: Clip) -> int:
@@ -53,7 +66,7 @@ def _index(clip: Clip) -> int:
 
 
 def prepare(folder: Path, settings: FilmSettings) -> list[Clip]:
-    """Rows of the clips that are there, in today's wording; what has no whole file or row is to be made again.
+    """Rows of the series' clips that are there, in today's wording; what has no whole file or row is to be made again.
 
     A set narrated in another wording is told anew: its manifest then is the one that making it afresh gives, and its
     videos stay. Raises FootageError, ManifestError.
@@ -65,11 +78,11 @@ def prepare(folder: Path, settings: FilmSettings) -> list[Clip]:
     for part in (folder / "clips").glob("*.part"):
         part.unlink()
     if made["narration"] != WORDING:
-        kept = {id: narrate_clip(row) for id, row in kept.items()}
+        kept |= {id: narrate_clip(row) for id, row in kept.items() if row.seed == settings.seed}
     write_manifest(manifest, list(kept.values()))
     if made["narration"] != WORDING:  # written last: a crash before it only tells the set anew again
         _write_settings(folder, {**made, "narration": WORDING})
-    return list(kept.values())
+    return [row for row in kept.values() if row.seed == settings.seed]
 
 
 # One process's engines: opening one takes far longer than a clip.
@@ -99,21 +112,25 @@ def generate_footage(
     *,
     crf: int = 26,
     audio_bit_rate: int = 64_000,
+    kinds: tuple[str, ...] = (),
 ) -> list[Clip]:
     """Make `out`/clips/*.mp4 and `out`/manifest.jsonl, sorted by id; returns the rows.
 
-    Clip i depends on `seed`, i, the list of maps and the two rates alone. A set told in older words is told anew.
+    Clip i depends on `seed`, i, the lists of maps and kinds and the two rates alone. A set told in older words is told
+    anew. A folder may hold several series, of different seeds; the rows returned are this one's.
     `processes`: 0 for one a core. `progress` is called with (clips there, clips wanted). Raises FootageError,
     EngineMissing, UnknownMap, NothingToFilm.
     """
     for name in maps:
         split_of(name)
+    if unknown := set(kinds) - set(KINDS):
+        raise FootageError(f"unknown kind {min(unknown)!r}: give some of {', '.join(KINDS)}")
     if clips < 0 or not maps:
         raise FootageError("nothing to make: give a number of clips and at least one map")
     check_engine()
     out = out.resolve()
     (out / "clips").mkdir(parents=True, exist_ok=True)
-    settings = FilmSettings(seed, tuple(maps), crf, audio_bit_rate)
+    settings = FilmSettings(seed, tuple(maps), crf, audio_bit_rate, kinds)
     rows = [row for row in prepare(out, settings) if _index(row) < clips]
     there = {_index(row) for row in rows}
     todo = [i for i in range(clips) if i not in there]

@@ -60,16 +60,22 @@ class Plan:
     with_sound: bool
 
 
+KINDS = tuple(dict.fromkeys(kind for kind, _ in _DECK))
+
+
 @cache
-def _shuffled_deck(seed: int, number: int) -> list[tuple[str, str]]:
-    order = np.random.default_rng([seed, 1, number]).permutation(len(_DECK))
-    return [_DECK[i] for i in order]
+def _shuffled_deck(seed: int, number: int, kinds: tuple[str, ...]) -> list[tuple[str, str]]:
+    deck = [card for card in _DECK if not kinds or card[0] in kinds]
+    return [deck[i] for i in np.random.default_rng([seed, 1, number]).permutation(len(deck))]
 
 
-def plan_clip(seed: int, index: int) -> Plan:
-    """The same for the same numbers, whatever was made before. Kinds and subjects are in balance: shuffled decks."""
-    number, card = divmod(index, len(_DECK))
-    kind, subject = _shuffled_deck(seed, number)[card]
+def plan_clip(seed: int, index: int, kinds: tuple[str, ...] = ()) -> Plan:
+    """The same for the same numbers, whatever was made before. Kinds and subjects are in balance: shuffled decks.
+
+    `kinds` are those of KINDS that are played; none for all.
+    """
+    number, card = divmod(index, len(_shuffled_deck(seed, 0, kinds)))
+    kind, subject = _shuffled_deck(seed, number, kinds)[card]
     text, sound = np.random.default_rng([seed, 2, index]).random(2)
     return Plan(index, kind, subject, bool(text >= NO_TEXT), bool(sound >= NO_SOUND))
 
