@@ -116,6 +116,10 @@ def test_the_command_trains_every_arm_and_seed_and_goes_on(
     other = written(tmp_path, config=json.loads(json.dumps(config_dict(tiny.config(steps=3)))))
     with pytest.raises(TrainingError, match="choose another --out"):
         run_ablation(load_ablation(other), data, data, out, 2, QUIET)
+    untold = [replace(clip, narrations=[]) for clip in read_manifest(data / "manifest.jsonl")]
+    write_manifest(tmp_path / "manifest.jsonl", untold)
+    with pytest.raises(TrainingError, match="other clips or narrations"):
+        run_ablation(load_ablation(file), tmp_path, data, out, 2, QUIET)
 
 
 def test_what_cannot_be_run_is_told_before_anything_is(tmp_path: Path) -> None:

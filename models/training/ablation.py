@@ -4,6 +4,7 @@ Every arm and seed is an ordinary training run in a folder of its own. What is f
 interrupted goes on.
 """
 
+import hashlib
 import json
 import shutil
 from dataclasses import asdict, dataclass, replace
@@ -23,7 +24,7 @@ from models.training.progress import progress_bar
 from models.training.run import CHECKPOINT, Run, TrainingError, load_run
 from models.training.trainer import train, word_table
 
-RESULTS, PAGE = "results.json", "ablation.md"
+RESULTS, PAGE, MANIFEST = "results.json", "ablation.md", "manifest.jsonl"
 
 
 def run_ablation(ablation: Ablation, data: Path, held_out: Path, out: Path, seeds: int, console: Console) -> str:
@@ -35,11 +36,13 @@ def run_ablation(ablation: Ablation, data: Path, held_out: Path, out: Path, seed
         raise ValueError(f"seeds must be from 1 to {MOST_SEEDS}, not {seeds}")
     out.mkdir(parents=True, exist_ok=True)
     config = ablation.config_of(ablation.baseline, 0)
+    work = _Work(ablation, _first_clips(data, out, ablation.clips), out)
+    judged_by = read_manifest(held_out / MANIFEST)
+    _same_data(out / "data.json", read_manifest(work.data / MANIFEST), judged_by)
     word_table(out, config, console)
-    work = _Work(ablation, _first_clips(data, out / "data", ablation.clips), out)
     cache = _decoded(held_out, config, "decoding held-out clips", console)
     _decoded(work.data, config, "decoding clips", console)
-    known = {clip.id: clip for clip in read_manifest(held_out / "manifest.jsonl")}
+    known = {clip.id: clip for clip in judged_by}
     clips = [known[item.id] for item in cache.clips]
     results: dict[str, dict[int, Figures]] = {arm: {} for arm in ablation.arms}
     names = {name: arm.about for name, arm in ablation.arms.items()}
@@ -99,17 +102,24 @@ class _Work:
         return deflation_figures(run, load_deflated(run)[0], held_out, self.ablation.items)
 
 
-def _first_clips(data: Path, folder: Path, count: int) -> Path:
-    """A set of the first clips of another, which stay where they are: `folder`, or `data` itself where all are used."""
-    clips = sorted(read_manifest(data / "manifest.jsonl"), key=lambda clip: clip.id)
+def _first_clips(data: Path, out: Path, count: int) -> Path:
+    """A set of the first clips of another, which stay where they are: in `out`, or `data` itself where all are used."""
+    clips = sorted(read_manifest(data / MANIFEST), key=lambda clip: clip.id)
     if not count or count >= len(clips):
         return data
-    chosen = [replace(clip, file=str((data / clip.file).resolve())) for clip in clips[:count]]
-    folder.mkdir(parents=True, exist_ok=True)
-    manifest = folder / "manifest.jsonl"
-    if not manifest.exists() or read_manifest(manifest) != chosen:
-        write_manifest(manifest, chosen)
+    folder = out / "data"
+    folder.mkdir(exist_ok=True)
+    write_manifest(folder / MANIFEST, [replace(clip, file=str((data / clip.file).resolve())) for clip in clips[:count]])
     return folder
+
+
+def _same_data(record: Path, *sets: list[Clip]) -> None:
+    """Runs on other clips, or other words for them, do not compare. Raises TrainingError."""
+    told = [hashlib.sha256("".join(clip.to_json() for clip in clips).encode()).hexdigest() for clips in sets]
+    if not record.exists():
+        record.write_text(json.dumps(told) + "\n")
+    elif json.loads(record.read_text()) != told:
+        raise TrainingError(f"{record.parent} holds runs on other clips or narrations; choose another --out")
 
 
 def _decoded(data: Path, config: TrainConfig, doing: str, console: Console) -> ClipCache:
