@@ -4,7 +4,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from models.training.data.sample import DataError, Source
+from models.training.data.sources.audioset import is_audioset, open_audioset
 from models.training.data.sources.folder import open_folder
+from models.training.data.sources.howto100m import is_howto100m, open_howto100m
 from models.training.data.sources.manifest import MANIFEST, open_manifest
 
 Progress = Callable[[int, int], None]
@@ -14,6 +16,8 @@ STRETCH_S = 10.0
 # Each is given a path, a folder of videos where that is another, the seconds of a stretch, and who watches.
 KINDS: dict[str, Opener] = {
     "manifest": open_manifest,
+    "howto100m": open_howto100m,
+    "audioset": open_audioset,
     "folder": open_folder,
 }
 
@@ -42,4 +46,8 @@ def kind_of(path: Path) -> str:
     """What a path holds, by what lies in it."""
     if (path.is_file() and path.suffix == ".jsonl") or (path / MANIFEST).is_file():
         return "manifest"
+    if is_howto100m(path):
+        return "howto100m"
+    if is_audioset(path):
+        return "audioset"
     return "folder"
