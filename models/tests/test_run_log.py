@@ -67,6 +67,13 @@ def test_a_resumed_run_drops_what_it_is_about_to_do_again(tmp_path: Path) -> Non
     assert read_record(tmp_path)["clips"] == 18
 
 
+def test_a_resumed_run_knows_the_best_of_before(tmp_path: Path) -> None:
+    go_on(run_at(tmp_path), 30)
+    console = Console(file=io.StringIO(), width=40)
+    go_on(run_at(tmp_path, step=30), 40, console)
+    assert "R@10 0.10 (best 0.20 at step 20)" in console.file.getvalue()  # type: ignore[attr-defined]
+
+
 def test_a_run_that_begins_anew_has_no_rows_of_the_one_before(tmp_path: Path) -> None:
     go_on(run_at(tmp_path), 20)
     go_on(run_at(tmp_path), 20)

@@ -27,7 +27,7 @@ class LiveView:
         self.evaluated_at = 0
         self._weight = 0.0
         self._began = self._told = time.monotonic()
-        columns = (BarColumn(), MofNCompleteColumn(), TextColumn("steps,"), TimeElapsedColumn(), TextColumn("gone,"))
+        columns = (BarColumn(20), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("gone,"))
         self._bar = Progress(TextColumn(name, markup=False), *columns, TimeRemainingColumn(), TextColumn("left"))
         self._task = self._bar.add_task("", total=steps, completed=first)
         self._live = Live(get_renderable=self.panel, console=console, refresh_per_second=4) if _wants(console) else None
@@ -57,19 +57,23 @@ class LiveView:
 
     def evaluated(self, step: int, found: dict[str, float]) -> None:
         """Show held-out figures."""
+        self.remember(step, found)
+        if not self._live:
+            told = [f"{name} {value:.2f}" + self._best(name) for name, value in found.items()]
+            self._print(f"step {step}: held out " + ", ".join(told))
+
+    def remember(self, step: int, found: dict[str, float]) -> None:
+        """Take held-out figures, such as those of a session before, as what there is so far."""
         self.found, self.evaluated_at = found, step
         for name, value in found.items():
             if value > self.best.get(name, (-1.0, 0))[0]:
                 self.best[name] = (value, step)
-        if not self._live:
-            told = [f"{name} {value:.2f}" + self._best(name) for name, value in found.items()]
-            self._print(f"step {step}: held out " + ", ".join(told))
 
     def panel(self) -> RenderableType:
         """What the terminal shows now."""
         parts: list[RenderableType] = [self._bar]
         if self.latest:
-            now = Table.grid(padding=(0, 3))
+            now = Table.grid(padding=(0, 2))
             now.add_row(*[f"{k} [bold]{v:.3f}" for k, v in self.parts.items()], *_measured(self.latest))
             parts.append(now)
         if self.found:

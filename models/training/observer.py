@@ -54,4 +54,6 @@ def observe(run: Run, clips: int, console: Console, every_s: float = EVERY_S) ->
         log = RunLog(run.folder, run.step, console)
         closing.callback(log.close)
         view = closing.enter_context(LiveView(console, run.config.name, run.config.optim.steps, run.step, every_s))
+        for step, found in log.evaluations:
+            view.remember(step, found)
         yield Observer(run, log, view)

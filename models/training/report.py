@@ -72,6 +72,7 @@ def charts(training: Rows, evaluations: list[tuple[int, dict[str, float]]]) -> l
         for name in _names(training)
         if name not in MEASURED
         for raw in [_points(training, name)]
+        if any(value for _, value in raw)  # a part of weight 0 is none
         for line in (Line(name, raw, "faint"), Line(name, smoothed(raw)))
     ]
     drawn = [chart("Loss and its parts", losses, from_zero=False)]

@@ -45,6 +45,7 @@ class RunLog:
 
     def __init__(self, folder: Path, first: int, console: Console):
         kept = [row for row in read_log(folder) if row["step"] <= first]
+        self.evaluations = [(row["step"], row["validation"]) for row in kept if "validation" in row]
         self.seconds = max((row.get("seconds", 0.0) for row in kept), default=0.0)
         _replace(folder / LOG, "".join(json.dumps(row) + "\n" for row in kept))
         self._file = (folder / LOG).open("a", encoding="utf-8")
