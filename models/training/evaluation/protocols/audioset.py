@@ -10,7 +10,7 @@ from sklearn.metrics import average_precision_score
 from models.training.evaluation.protocols.context import Context
 from models.training.evaluation.protocols.features import Task
 from models.training.evaluation.protocols.files import SOUNDS, by_stem, first_of
-from models.training.evaluation.protocols.intervals import interval
+from models.training.evaluation.protocols.intervals import interval, mean_known
 from models.training.evaluation.protocols.kinetics600 import training_rows
 from models.training.evaluation.protocols.precision import area_precision, ranked
 from models.training.evaluation.protocols.result import Figure, ProtocolError, Result
@@ -88,7 +88,7 @@ def mean_average_precision(scores: np.ndarray, truth: np.ndarray) -> tuple[Figur
     orders = [ranked(scores[:, c], truth[:, c]) for c in sounding]
 
     def resampled(counts: np.ndarray) -> float:
-        return float(np.nanmean([area_precision(relevant, counts[order]) for order, relevant in orders]))
+        return mean_known([area_precision(relevant, counts[order]) for order, relevant in orders])
 
     low, high = interval(resampled, len(scores), RESAMPLES)
     return Figure("mAP", float(value), low, high, float(truth[:, sounding].mean())), len(sounding)

@@ -7,8 +7,13 @@ import numpy as np
 Statistic = Callable[[np.ndarray], float]  # of counts int64 [N]: how often each item is in the sample
 
 
-def interval(statistic: Statistic, items: int, resamples: int = 1000, seed: int = 0) -> tuple[float, float]:
-    """2.5th and 97.5th percentile of `statistic` over samples of `items` items; samples with no value are left out."""
+def interval(
+    statistic: Statistic, items: int, resamples: int = 1000, seed: int = 0
+) -> tuple[float | None, float | None]:
+    """2.5th and 97.5th percentile of `statistic` over samples of `items` items.
+
+    Samples of which it is NaN are left out; None where it is NaN of all.
+    """
     rng = np.random.default_rng(seed)
     values = [
         statistic(np.bincount(rng.integers(0, items, items), minlength=items)) if items else np.nan
@@ -16,9 +21,15 @@ def interval(statistic: Statistic, items: int, resamples: int = 1000, seed: int 
     ]
     kept = [v for v in values if not np.isnan(v)]
     if not kept:
-        return float("nan"), float("nan")
+        return None, None
     low, high = np.percentile(kept, [2.5, 97.5])
     return float(low), float(high)
+
+
+def mean_known(values: list[float]) -> float:
+    """The mean of those that are not NaN; NaN if all are."""
+    known = [v for v in values if not np.isnan(v)]
+    return float(np.mean(known)) if known else float("nan")
 
 
 def mean_share(right: np.ndarray) -> Statistic:

@@ -1,7 +1,7 @@
 """Classifiers for sets that do not fit in memory: trained on batches of feature rows that stay on the disk.
 
 The recipe: features standardised; a linear layer (or one hidden layer of ReLUs); Adam, 1e-3 to 0 along a half cosine;
-batches of 1,024 rows; 20 passes, and at least 1,000 steps. Rows lie on the disk in an order that was shuffled over the
+batches of 1,024 rows; 20 passes, and at least 500 steps. Rows lie on the disk in an order that was shuffled over the
 files, and batches are made of runs of 64 of them: disks read runs.
 """
 
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 BATCH, RUN = 1024, 64
-EPOCHS, MIN_STEPS = 20, 1000
+EPOCHS, MIN_STEPS = 20, 500
 LEARNING_RATE, WEIGHT_DECAY = 1e-3, 1e-6
 TOLD = (
     f"standardised features; Adam, {LEARNING_RATE:g} to 0 along a half cosine, {EPOCHS} passes, batches of {BATCH:,}, "

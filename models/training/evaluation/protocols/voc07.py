@@ -8,7 +8,7 @@ import numpy as np
 from models.training.evaluation.protocols.context import Context
 from models.training.evaluation.protocols.features import Features, Task
 from models.training.evaluation.protocols.files import first_of, lines
-from models.training.evaluation.protocols.intervals import interval
+from models.training.evaluation.protocols.intervals import interval, mean_known
 from models.training.evaluation.protocols.linear import fit_probe
 from models.training.evaluation.protocols.precision import eleven_point_precision, ranked
 from models.training.evaluation.protocols.result import Coverage, Figure, ProtocolError, Result
@@ -137,7 +137,7 @@ def evaluate(
         raise ProtocolError(f"{context.data}: not one class has images in trainval and in test")
 
     def resampled(counts: np.ndarray) -> float:
-        return float(np.nanmean([eleven_point_precision(relevant, counts[order]) for order, relevant in rankings]))
+        return mean_known([eleven_point_precision(relevant, counts[order]) for order, relevant in rankings])
 
     low, high = interval(resampled, len(used["test"]), RESAMPLES)
     value = float(np.mean(list(by_class.values())))
