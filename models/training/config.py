@@ -34,11 +34,13 @@ class OptimConfig:
     """Adam with linear warm-up and half-cosine decay to zero (the paper's schedule).
 
     A loss of weight 0 is not computed: that modality stays out of training. `text_loss` is mil_nce, of several
-    narrations a clip, or nce, of the one nearest in time.
+    narrations a clip, or nce, of the one nearest in time. `batch` is of all processes together; in `accumulate` parts
+    it goes through the network, all of it through the loss (cached_gradients.py).
     """
 
     steps: int = 4000
     batch: int = 64
+    accumulate: int = 1
     learning_rate: float = 1e-3
     warmup_steps: int = 100
     weight_audio: float = 1.0
@@ -51,6 +53,8 @@ class OptimConfig:
     def __post_init__(self) -> None:
         if self.text_loss not in ("mil_nce", "nce"):
             raise ValueError(f"text_loss is {self.text_loss!r}; it must be mil_nce or nce")
+        if self.accumulate < 1 or self.batch % self.accumulate:
+            raise ValueError(f"batch {self.batch} cannot be taken in accumulate {self.accumulate} equal parts")
         if not self.weight_audio and not self.weight_text:
             raise ValueError("weight_audio and weight_text are both 0: nothing would be trained")
 
