@@ -147,15 +147,46 @@ def verify(path: Annotated[Path, typer.Argument(help="The bundle's folder.")]) -
 
 def evaluate(
     bundle: Annotated[Path, typer.Argument(help="The bundle's folder.")],
-    data: Annotated[Path, typer.Option(help="Held-out folder with manifest.jsonl, as `mmv-search footage` makes it.")],
+    data: Annotated[
+        Path,
+        typer.Option(
+            help="Held-out folder with manifest.jsonl, as `mmv-search footage` makes it; or, with --protocol, a data "
+            "set in its published layout (docs/protocols.md)."
+        ),
+    ],
     out: Annotated[Path | None, typer.Option(help="Write metrics to OUT.json and a readable page to OUT.md.")] = None,
     items: Annotated[int, typer.Option(help="How many clips are ranked against each other in item retrieval.")] = ITEMS,
     deflation: Annotated[
         bool, typer.Option("--deflation", help="Also naive deflation and input inflation of stills; needs torch.")
     ] = False,
+    protocol: Annotated[
+        str,
+        typer.Option(
+            help="footage, or a published data set: ucf101, hmdb51, kinetics600, esc50, audioset, msrvtt, youcook2, "
+            "voc07, imagenet."
+        ),
+    ] = "footage",
+    split: Annotated[int | None, typer.Option(help="Protocols: one split or fold instead of all, from 1.")] = None,
+    windows: Annotated[
+        int | None, typer.Option(help="Protocols: windows of each file, instead of the paper's.")
+    ] = None,
+    svm_c: Annotated[float | None, typer.Option(help="Protocols: the SVM's C, instead of the paper's.")] = None,
+    image_path: Annotated[
+        list[str] | None, typer.Option(help="Image protocols: deflated, naive or inflated; may be repeated.")
+    ] = None,
+    cache: Annotated[
+        Path | None,
+        typer.Option(help="Protocols: where features are kept, to go on from. [~/.cache/mmv-search/protocols]"),
+    ] = None,
 ) -> None:
-    """Held-out retrieval of a bundle in every direction, beside chance, with 95% intervals."""
-    with clear_errors():
+    """Held-out retrieval of a bundle in every direction, or a published data set's protocol; with 95% intervals."""
+    with clear_errors("run the same command again to go on"):
+        if protocol != "footage":
+            from models.training.evaluation.protocols.cli import evaluate_protocol, options_of
+
+            options = options_of(split, windows, svm_c, image_path)
+            evaluate_protocol(bundle, protocol, data, out, cache, options, console)
+            return
         from models.bundle import load_bundle
         from models.training.evaluation.footage_report import report
 
