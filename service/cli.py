@@ -34,7 +34,8 @@ def main() -> None:
     """Entry point: an expected failure is one line and exit status 1."""
     _keep_out_of_children()
     try:
-        app()
+        # The context's object: `train --rebuild --promote`, which knows no library, promotes by it.
+        app(obj=bundle.promote_into)
     except KeyboardInterrupt:
         sys.exit(130)
     except Exception as error:

@@ -1,17 +1,13 @@
 """Training commands of `mmv-search`. Torch is imported only inside the commands that need it."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
 from models.command_errors import clear_errors, console, fail
-
-if TYPE_CHECKING:
-    from models.bundle import Bundle
 
 ITEMS = 300
 
@@ -37,19 +33,59 @@ def register(app: typer.Typer, bundle_app: typer.Typer) -> None:
 
 
 def train(
+    context: typer.Context,
     config: Annotated[
         Path, typer.Argument(help="A training configuration, such as models/training/configs/freedoom-fac-small.yaml.")
     ],
-    data: Annotated[Path, typer.Option(help="Folder with manifest.jsonl and clips, as `mmv-search footage` makes it.")],
     out: Annotated[Path, typer.Option(help="Folder for the run: checkpoints, log, word table.")],
+    data: Annotated[
+        Path | None, typer.Option(help="Folder with manifest.jsonl and clips, as `mmv-search footage` makes it.")
+    ] = None,
     validation: Annotated[Path | None, typer.Option(help="Held-out folder to evaluate on during training.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint in --out.")] = False,
     processes: Annotated[
         int, typer.Option(min=1, help="Processes that share every batch and the cores; torchrun can start them too.")
     ] = 1,
+    rebuild: Annotated[
+        bool,
+        typer.Option(
+            "--rebuild", help="All the way: footage (or --data), train, deflate, export, evaluate, bundle; goes on."
+        ),
+    ] = False,
+    clips: Annotated[int, typer.Option(min=1, help="--rebuild: clips to film for training.")] = 12_000,
+    held_out_clips: Annotated[int, typer.Option(min=0, help="--rebuild: clips to film for the figures.")] = 1000,
+    validation_clips: Annotated[int, typer.Option(min=0, help="--rebuild: clips to film to watch training by.")] = 300,
+    seed: Annotated[int, typer.Option(min=0, help="--rebuild: seed of the footage.")] = 1,
+    held_out: Annotated[
+        Path | None, typer.Option(help="--rebuild with --data: held-out folder for the figures.")
+    ] = None,
+    promote: Annotated[bool, typer.Option("--promote", help="--rebuild: make the bundle a library's own.")] = False,
+    home: Annotated[Path | None, typer.Option(help="--promote: the library's folder.", metavar="DIR")] = None,
 ) -> None:
-    """Train an MMV network without labels."""
+    """Train an MMV network without labels; with --rebuild, from nothing to a bundle."""
+    if rebuild:
+        from models.training import rebuild_cli
+
+        with clear_errors():
+            _require_manifest(data, validation, held_out)
+            asked = rebuild_cli.promotion(promote, context.obj, home)
+        rebuild_cli.rebuild(
+            config,
+            out,
+            console,
+            clips=clips,
+            held_out_clips=held_out_clips,
+            validation_clips=validation_clips,
+            seed=seed,
+            data=data,
+            validation=validation,
+            held_out=held_out,
+            promotion=asked,
+        )
+        return
     with clear_errors():
+        if data is None:
+            raise ValueError("give the clips with --data DIR, or --rebuild to make everything from nothing")
         from models.training.config import load_config
         from models.training.trainer import train_in_processes
 
@@ -65,15 +101,10 @@ def deflate(
 ) -> None:
     """Make the image network: train the deflated network's batch-norm scales and offsets on unlabelled frames."""
     with clear_errors():
-        from models.training.data.cache import open_cache
-        from models.training.deflate import deflate as run_deflation
-        from models.training.deflate import make_batches
-        from models.training.run import load_run
+        from models.training.finish import deflate_run
 
         _require_manifest(data)
-        loaded = load_run(run)
-        cache = open_cache(data, loaded.config.inputs, loaded.config.augment.margin)
-        _, found = run_deflation(loaded, cache, make_batches(loaded, cache), console)
+        found = deflate_run(run, data, console)
         console.print(
             f"cosine to the static clip: naive {found.naive:.3f}, trained {found.trained:.3f}, inflated input 1"
         )
@@ -89,34 +120,13 @@ def export(
 ) -> None:
     """Export a trained and deflated network to a bundle of ONNX encoders, checked against PyTorch, with its card."""
     with clear_errors():
-        from models.bundle import rewrite_metrics
-        from models.networks.mmv import parameter_count
-        from models.training.card import CARD, card
-        from models.training.data.manifest import read_manifest
-        from models.training.deflate import load_deflated
-        from models.training.export import LICENCE, export_bundle
-        from models.training.run import load_run, provenance
+        from models.training.finish import evaluate_into, export_run, write_card
 
         _require_manifest(data, held_out)
-        loaded = load_run(run)
-        deflated, agreement = load_deflated(loaded)
-        metrics = {"deflation_cosine": {"naive": agreement.naive, "trained": agreement.trained}}
-        bundle = export_bundle(
-            loaded.network,
-            deflated,
-            loaded.table,
-            loaded.config.inputs,
-            out,
-            name=loaded.config.name,
-            licence=LICENCE,
-            provenance=provenance(loaded, read_manifest(data / "manifest.jsonl")),
-            metrics=metrics,
-        )
+        bundle = export_run(run, data, out)
         if held_out:
-            found, draw = _evaluated(bundle, held_out, ITEMS, deflation=True)
-            bundle = rewrite_metrics(bundle, metrics | found)
-            draw(out)
-        (out / CARD).write_text(card(bundle, parameter_count(loaded.network)))
+            bundle = evaluate_into(bundle, held_out, console)
+        write_card(bundle, run)
         verify(bundle.path)
 
 
@@ -189,38 +199,17 @@ def evaluate(
             return
         from models.bundle import load_bundle
         from models.training.evaluation.footage_report import report
+        from models.training.finish_figures import evaluated
 
         _require_manifest(data)
         loaded = load_bundle(bundle)
-        metrics, _ = _evaluated(loaded, data, items, deflation)
+        metrics, _ = evaluated(loaded, data, items, deflation, console)
         option = " --deflation" if deflation else ""
         page = report(metrics, f"mmv-search evaluate BUNDLE --data DATA --items {items}{option}")
         Console().print(page, markup=False, highlight=False, soft_wrap=True)
         if out:
             out.with_suffix(".json").write_text(json.dumps(metrics, indent=1) + "\n")
             out.with_suffix(".md").write_text(f"# {loaded.name}: retrieval on held-out footage\n\n{page}")
-
-
-def _evaluated(
-    bundle: "Bundle", data: Path, items: int, deflation: bool
-) -> tuple[dict[str, Any], Callable[[Path], None]]:
-    """The metrics; and what draws the pictures of its best and worst queries into a folder."""
-    from models.runtime import Encoders
-    from models.training.evaluation.footage_clips import embed_clips
-    from models.training.evaluation.footage_pictures import write_pictures
-    from models.training.evaluation.footage_retrieval import evaluate as run_evaluation
-    from models.training.progress import progress_bar
-
-    encoders = Encoders(bundle)
-    with progress_bar(console) as bar:
-        task = bar.add_task("embedding clips")
-        found = embed_clips(encoders, data, lambda n, of: bar.update(task, completed=n, total=of))
-    metrics = run_evaluation(encoders, data, items, found=found)
-    if deflation:
-        from models.training.evaluation.footage_deflation import deflation as three_paths
-
-        metrics["deflation"] = three_paths(encoders, found, items)
-    return metrics, lambda folder: write_pictures(encoders, found, data, folder)
 
 
 def _require_manifest(*folders: Path | None) -> None:

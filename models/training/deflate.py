@@ -40,7 +40,10 @@ class Agreement:
 
 
 def deflate(run: Run, cache: ClipCache, batches: Batches, console: Console) -> tuple[DeflatedMMV, Agreement]:
-    """Deflate a run's network on frames of its training clips; fit the instance heads; save both beside the run."""
+    """Deflate a run's network on frames of its training clips; fit the instance heads; save both beside the run.
+
+    Interrupted, another call goes on where it was.
+    """
     config = run.config
     torch.set_num_threads(config.optim.threads)
     run.network.eval()
@@ -53,11 +56,14 @@ def deflate(run: Run, cache: ClipCache, batches: Batches, console: Console) -> t
         images = _augmented(batches, step, config)
         return images, static_outputs(run.network, images, config.inputs.frames)
 
+    # Of these very weights: a run that is trained further is deflated from the start.
+    unfinished = run.folder / f"deflating-{run.step}.pt"
     with progress_bar(console) as bar:
-        fit_deflated(deflated, pairs, config.deflate, bar)
+        fit_deflated(deflated, pairs, config.deflate, bar, unfinished)
     found = Agreement(naive, mean_cosine(deflated, probe, wanted))
     fit_instances(run, deflated, cache)
     save_deflated(run, deflated, found)
+    unfinished.unlink(missing_ok=True)
     return deflated, found
 
 

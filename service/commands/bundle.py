@@ -83,7 +83,21 @@ def promote(
     settings = settings_for(home)
     if (folder is None) == (not shipped):
         raise CommandFailed("Name a bundle's folder, or --shipped.")
-    bundle = promote_folder(folder, settings) if folder is not None else back_to_shipped(settings)
+    _tell_promoted(promote_folder(folder, settings) if folder is not None else back_to_shipped(settings), settings)
+
+
+def promote_into(folder: Path, home: Path | None) -> None:
+    """Make a bundle the one that the library in `home` is served with, and say so: for training commands, when asked.
+
+    Raises BundleError and OSError.
+    """
+    from service.bundles import promote as promote_folder
+
+    settings = settings_for(home)
+    _tell_promoted(promote_folder(folder, settings), settings)
+
+
+def _tell_promoted(bundle: "Bundle", settings: "Settings") -> None:
     out.print(
         f"{bundle.name} ({bundle.fingerprint[:12]}) is now the bundle of {settings.home}",
         highlight=False,
