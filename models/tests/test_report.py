@@ -7,8 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
+import typer
+from rich.console import Console
+from typer.testing import CliRunner, Result
 
+from models.preprocess.text import Tokenizer
 from models.tests import tiny
 from models.tests.tiny_clips import write_set
 from models.training import cli, trainer
@@ -19,7 +22,7 @@ from models.training.report import charts, figures, write_report
 from models.training.report_charts import Line, chart, smoothed, ticks
 from models.training.report_pictures import examples
 from models.training.run import Run
-from models.training.run_log import LOG, RECORD
+from models.training.run_log import LOG, RECORD, read_record
 
 VOID = {"meta", "img", "link", "br", "hr", "input"}
 EVALUATIONS = [
@@ -192,7 +195,7 @@ def test_the_ends_are_the_surest_first_and_the_furthest_down(run: Run, held_out:
 
 
 def test_what_is_missing_is_not_searched_by(run: Run, held_out: ClipCache) -> None:
-    tokenizer = trainer.Tokenizer(tiny.word_table().words, 6)
+    tokenizer = Tokenizer(tiny.word_table().words, 6)
     both = search_held_out(run, held_out, tokenizer)
     assert [(s.name, len(s.truth)) for s in both] == [("text->video", 15), ("audio->video", 15)]
     assert all(s.scores.shape == (15, 18) for s in both)
@@ -205,12 +208,29 @@ def test_what_is_missing_is_not_searched_by(run: Run, held_out: ClipCache) -> No
     assert quick_evaluation(run, silent, tokenizer) == {"chance": 10 / 18}
 
 
-def test_the_command_says_what_it_wrote_and_what_is_missing(tmp_path: Path) -> None:
-    import typer
-
+def command(*arguments: object) -> Result:
+    """`mmv-search report`, in this process."""
     app = typer.Typer()
     cli.register(app, typer.Typer())
-    result = CliRunner().invoke(app, ["report", str(tmp_path / "nothing")])
+    return CliRunner().invoke(app, ["report", *map(str, arguments)])
+
+
+def test_training_ends_with_a_report_and_the_command_writes_one_of_other_clips(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trainer, "build_word_table", lambda count, extra: tiny.word_table())
+    data, run = write_set(tmp_path), tmp_path / "run"
+    trainer.train(tiny.config(steps=2), data, run, validation=None, resume=False, console=Console(quiet=True))
+    assert Page((run / "report.html").read_text()).count("article") == 0
+    assert read_record(run)["clips"] == 18
+    result = command(run, "--data", data, "--out", tmp_path / "page.html")
+    assert result.exit_code == 0, result.output
+    assert "page.html" in result.output
+    assert Page((tmp_path / "page.html").read_text()).count("article") == 24
+
+
+def test_a_run_that_is_not_there_is_told_in_one_line(tmp_path: Path) -> None:
+    result = command(tmp_path / "nothing")
     assert result.exit_code == 1
     assert result.output.count("error:") == 1
     assert "nothing" in result.output
