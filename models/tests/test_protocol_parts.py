@@ -10,7 +10,9 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
 from models.bundle import InputSpec
-from models.preprocess.media import MediaError
+from models.preprocess import published
+from models.preprocess.media import MediaError, frames_on_grid
+from models.tests import media_samples, tiny_sets
 from models.training.evaluation.protocols import features, films, sounds
 from models.training.evaluation.protocols.features import Features, Task, embed_tasks
 from models.training.evaluation.protocols.files import Folder, by_stem, first_of
@@ -205,6 +207,31 @@ def test_test_windows_are_spread_and_training_windows_lie_anywhere_within_the_fi
 def test_a_film_shorter_than_a_window_goes_round() -> None:
     film = films.Film(frames(3), SPEC)
     assert film.test_windows(2)[:, :, 0, 0, 0].tolist() == [[0, 2, 1, 0]] * 2
+
+
+def test_a_bundle_of_published_weights_gets_the_references_own_windows(tmp_path: Path) -> None:
+    """25 frames a second, every second one, the smaller side at 32 by its bilinear resize, the centre of it."""
+    spec = InputSpec(3.2, 1.6, 4, 32, 32, 48_000, 16, resize="bilinear")
+    path = media_samples.film(tmp_path / "film.mp4", seconds=1, with_sound=False)
+    film = films.read_film(path, spec)
+    shown = [frame.to_ndarray(format="rgb24") for frame in frames_on_grid(path, 1 / 25)]
+    whole = np.stack([published.resize_smaller_side(frame, 32) for frame in shown])
+    assert whole.shape == (25, 32, 42, 3)
+    np.testing.assert_array_equal(film.frames, whole)
+    starts = published.evaluation_window_starts(25, 4, 2, 3)
+    by_hand = [published.centre_crop(whole[published.window_indices(s, 25, 4, 2)], 32) for s in starts]
+    np.testing.assert_array_equal(film.test_windows(3), np.stack(by_hand))
+
+
+def test_a_phones_film_is_upright_and_a_long_film_is_cut_after_20_seconds(tmp_path: Path) -> None:
+    phone = films.read_film(media_samples.phone_film(tmp_path / "phone.mp4", seconds=1), SPEC)
+    assert phone.frames.shape[1:] == (5, 4, 3)
+    long = films.read_film(tiny_sets.film(tmp_path / "long.avi", tiny_sets.RED, 0, seconds=21), SPEC)
+    assert len(long.frames) == 200  # at 0.1 s
+    with pytest.raises(MediaError):
+        films.read_film(media_samples.text_named_mp4(tmp_path / "text.mp4"), SPEC)
+    with pytest.raises(MediaError):
+        films.read_film(media_samples.sound_file(tmp_path / "sound.wav"), SPEC)
 
 
 def test_windows_of_a_long_film_are_those_of_the_whole() -> None:

@@ -28,8 +28,9 @@ class ImageSet:
 
 def run(context: Context) -> Result:
     """Raises ProtocolError, BundleError."""
-    root = first_of(context.data, ["VOCdevkit/VOC2007", "VOC2007", "."], "VOC2007")
-    main = root / "ImageSets" / "Main"
+    sets_at = "ImageSets/Main"
+    main = first_of(context.data, [f"{f}{sets_at}" for f in ("VOCdevkit/VOC2007/", "VOC2007/", "")], "lists of images")
+    root = main.parent.parent
     classes = sorted(p.name.removesuffix("_trainval.txt") for p in main.glob("*_trainval.txt"))
     if not classes:
         raise ProtocolError(f"{main} has no file <class>_trainval.txt")
