@@ -7,7 +7,7 @@ from the start of the picture (of the sound, when there is no picture).
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
-from io import BytesIO
+from io import SEEK_END, BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
@@ -79,14 +79,13 @@ class MediaInfo:
     is_image: bool = False
 
 
-def probe(path: str | Path, *, max_duration_s: float | None = None, max_pixels: int = MAX_PIXELS) -> MediaInfo:
+def probe(path: Media, *, max_duration_s: float | None = None, max_pixels: int = MAX_PIXELS) -> MediaInfo:
     """Read the headers and walk the packets of a file, and decode its first picture.
 
     Raises MediaError: empty_file, not_media, truncated_media, no_streams, media_too_long, media_too_large,
     unsupported_media.
     """
-    path = Path(path)
-    size = path.stat().st_size
+    size = Path(path).stat().st_size if isinstance(path, str | Path) else path.seek(0, SEEK_END)
     if size == 0:
         raise MediaError("empty_file", "The file is empty (0 bytes). Send the media file itself.")
     with closing(_open(path)) as container:
@@ -270,7 +269,10 @@ def _stretched(frame: av.VideoFrame, aspect: float) -> av.VideoFrame:
 
 def _open(media: Media) -> "av.container.InputContainer":
     try:
-        return av.open(str(media) if isinstance(media, str | Path) else media, options=OPTIONS)
+        if isinstance(media, str | Path):
+            return av.open(str(media), options=OPTIONS)
+        media.seek(0)
+        return av.open(media, options=OPTIONS)
     except (av.FFmpegError, ValueError, UnicodeError):
         head = _head(media)
         if head[4:8] == b"ftyp":
@@ -496,7 +498,7 @@ def _aspect(stream: "av.video.stream.VideoStream") -> float:
     return aspect if 0.1 <= aspect <= 10 else 1.0
 
 
-def _first_frame(path: Path, info: MediaInfo) -> MediaInfo:
+def _first_frame(path: Media, info: MediaInfo) -> MediaInfo:
     """Check that the first frame of what the file claims to hold can be decoded; adds the size it is shown at."""
     with closing(_open(path)) as container:
         video = _video_stream(container)

@@ -4,15 +4,16 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from io import BytesIO
 from itertools import islice
 from pathlib import Path
+from typing import BinaryIO
 
 import av
 import numpy as np
 
 from models.bundle import InputSpec
 from models.preprocess.media import Media, MediaError, read_audio, read_frames
+from models.training.data.byte_range import byte_range
 from models.training.data.sample import Item, Window
 
 
@@ -40,7 +41,7 @@ def decode(item: Item, layout: Layout, start_s: float = 0.0, sound_s: float | No
     Raises MediaError where no picture, or nothing at all, can be decoded.
     """
     sound_s = start_s if sound_s is None else sound_s
-    with _opened(item) as media:
+    with opened(item) as media:
         wanted = min(layout.frames, max(1, math.ceil((item.duration_s - start_s) / layout.step_s - 1e-6)))
         grid = read_frames(
             media, layout.step_s, layout.height, layout.width, method=layout.resize, start_s=item.start_s + start_s
@@ -64,19 +65,11 @@ def _sound(media: Media, item: Item, layout: Layout, start_s: float) -> np.ndarr
 
 
 @contextmanager
-def _opened(item: Item) -> Iterator[Media]:
-    """An item's video: the file, or its bytes where it lies in a shard. Any failure to read is a MediaError."""
+def opened(item: Item) -> Iterator[BinaryIO]:
+    """An item's video: the file, or its part of a shard. Any failure to read it is a MediaError."""
     try:
-        yield BytesIO(read_bytes(item)) if item.size else Path(item.path)
+        path = Path(item.path)
+        with byte_range(path, item.offset, item.size) if item.size else path.open("rb") as media:
+            yield media
     except (OSError, av.FFmpegError, ValueError) as error:
         raise MediaError("unreadable", f"{item.id}: {error}") from error
-
-
-def read_bytes(item: Item) -> bytes:
-    """The bytes of an item's video. Raises OSError, also where a shard is cut off."""
-    with open(item.path, "rb") as file:
-        file.seek(item.offset)
-        data = file.read(item.size or -1)
-    if item.size and len(data) != item.size:
-        raise OSError(f"{item.path} is cut off: {item.file} is not whole in it")
-    return data

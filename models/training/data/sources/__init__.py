@@ -8,6 +8,7 @@ from models.training.data.sources.audioset import is_audioset, open_audioset
 from models.training.data.sources.folder import open_folder
 from models.training.data.sources.howto100m import is_howto100m, open_howto100m
 from models.training.data.sources.manifest import MANIFEST, open_manifest
+from models.training.data.sources.shards import is_shards, open_shards
 
 Progress = Callable[[int, int], None]
 Opener = Callable[[Path, Path | None, float, Progress | None], Source]
@@ -16,6 +17,7 @@ STRETCH_S = 10.0
 # Each is given a path, a folder of videos where that is another, the seconds of a stretch, and who watches.
 KINDS: dict[str, Opener] = {
     "manifest": open_manifest,
+    "shards": open_shards,
     "howto100m": open_howto100m,
     "audioset": open_audioset,
     "folder": open_folder,
@@ -46,6 +48,8 @@ def kind_of(path: Path) -> str:
     """What a path holds, by what lies in it."""
     if (path.is_file() and path.suffix == ".jsonl") or (path / MANIFEST).is_file():
         return "manifest"
+    if is_shards(path):
+        return "shards"
     if is_howto100m(path):
         return "howto100m"
     if is_audioset(path):
