@@ -10,6 +10,7 @@ from models.runtime import Encoders
 from models.training.evaluation.protocols.features import Embed, Features, Task, embed_tasks
 from models.training.evaluation.protocols.result import ProtocolError
 
+VERSION = 1  # of how files become features: raised when that changes, so that older caches are left alone
 IMAGE_PATHS = ("deflated", "naive", "inflated")
 
 
@@ -58,6 +59,7 @@ class Context:
             example = f", such as {tasks[0].key}" if tasks else ""
             raise ProtocolError(f"{self.data} has none of the {len(tasks):,} files of {protocol}'s {part}{example}")
         everything = {
+            "version": VERSION,
             "protocol": protocol,
             "part": part,
             "bundle": self.encoders.bundle.fingerprint,
