@@ -18,6 +18,7 @@ def register(app: typer.Typer, bundle_app: typer.Typer) -> None:
     from models.training.ablation_cli import ablate
     from models.training.data.footage.cli import footage
     from models.training.report_cli import report
+    from models.training.shards_cli import shards
     from models.training.variants_cli import quantize
 
     app.command()(footage)
@@ -27,6 +28,7 @@ def register(app: typer.Typer, bundle_app: typer.Typer) -> None:
     app.command()(evaluate)
     app.command()(ablate)
     app.command()(report)
+    app.add_typer(shards, name="shards")
     bundle_app.command("verify")(verify)
     bundle_app.command("quantize")(quantize)
     bundle_app.command("import")(import_bundle)
@@ -39,7 +41,11 @@ def train(
     ],
     out: Annotated[Path, typer.Option(help="Folder for the run: checkpoints, log, word table.")],
     data: Annotated[
-        Path | None, typer.Option(help="Folder with manifest.jsonl and clips, as `mmv-search footage` makes it.")
+        Path | None,
+        typer.Option(
+            help="A folder of films with their subtitles; or with a manifest.jsonl, as `mmv-search footage` makes it; "
+            "WebDataset shards; HowTo100M's captions or AudioSet's lists beside videos. Else: data.sources of CONFIG."
+        ),
     ] = None,
     validation: Annotated[Path | None, typer.Option(help="Held-out folder to evaluate on during training.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint in --out.")] = False,
@@ -84,26 +90,30 @@ def train(
         )
         return
     with clear_errors():
-        if data is None:
-            raise ValueError("give the clips with --data DIR, or --rebuild to make everything from nothing")
         from models.training.config import load_config
         from models.training.trainer import train_in_processes
 
         loaded = load_config(config)
-        _require_manifest(data, validation)
+        if data is None and not loaded.data.sources:
+            raise ValueError("give the clips with --data DIR, or --rebuild to make everything from nothing")
+        _require_data(data, validation)
         train_in_processes(processes, loaded, data, out, validation=validation, resume=resume, console=console)
-        console.print(f"trained: {out}. Next: mmv-search deflate {out} --data {data}")
+        where = f" --data {data}" if data else ""
+        console.print(f"trained: {out}. Next: mmv-search deflate {out}{where}")
 
 
 def deflate(
     run: Annotated[Path, typer.Argument(help="The folder of a training run.")],
-    data: Annotated[Path, typer.Option(help="Folder with manifest.jsonl; only single frames of its clips are used.")],
+    data: Annotated[
+        Path | None,
+        typer.Option(help="The data it was trained on, of which single frames are used. Else: its data.sources."),
+    ] = None,
 ) -> None:
     """Make the image network: train the deflated network's batch-norm scales and offsets on unlabelled frames."""
     with clear_errors():
         from models.training.finish import deflate_run
 
-        _require_manifest(data)
+        _require_data(data)
         found = deflate_run(run, data, console)
         console.print(
             f"cosine to the static clip: naive {found.naive:.3f}, trained {found.trained:.3f}, inflated input 1"
@@ -112,8 +122,10 @@ def deflate(
 
 def export(
     run: Annotated[Path, typer.Argument(help="The folder of a deflated training run.")],
-    data: Annotated[Path, typer.Option(help="The folder it was trained on: its manifest.jsonl is recorded.")],
     out: Annotated[Path, typer.Option(help="Folder of the bundle to write; an existing one is replaced.")],
+    data: Annotated[
+        Path | None, typer.Option(help="The data it was trained on, which is recorded. Else: its data.sources.")
+    ] = None,
     held_out: Annotated[
         Path | None, typer.Option(help="Held-out clips to evaluate on; the figures go into the bundle.")
     ] = None,
@@ -122,7 +134,8 @@ def export(
     with clear_errors():
         from models.training.finish import evaluate_into, export_run, write_card
 
-        _require_manifest(data, held_out)
+        _require_data(data)
+        _require_manifest(held_out)
         bundle = export_run(run, data, out)
         if held_out:
             bundle = evaluate_into(bundle, held_out, console)
@@ -210,6 +223,12 @@ def evaluate(
         if out:
             out.with_suffix(".json").write_text(json.dumps(metrics, indent=1) + "\n")
             out.with_suffix(".md").write_text(f"# {loaded.name}: retrieval on held-out footage\n\n{page}")
+
+
+def _require_data(*paths: Path | None) -> None:
+    for path in paths:
+        if path is not None and not path.is_file() and not any(path.glob("*")):
+            raise FileNotFoundError(f"{path} has no videos; make clips with: mmv-search footage --out {path}")
 
 
 def _require_manifest(*folders: Path | None) -> None:

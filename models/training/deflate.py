@@ -6,7 +6,7 @@ The instance heads of stills and sounds are fitted in the same step, on the same
 import json
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,8 +21,9 @@ from models.networks.deflation import DeflatedMMV, static_clip
 from models.networks.mmv import MMV
 from models.preprocess.text import Tokenizer
 from models.training.config import DeflateConfig, TrainConfig
-from models.training.data.batches import Batches, centre_crop
+from models.training.data.batches import Batches, Part, centre_crop
 from models.training.data.cache import ClipCache
+from models.training.data.reader import Reader
 from models.training.progress import progress_bar
 from models.training.run import Run, TrainingError
 
@@ -164,11 +165,11 @@ def load_deflated(run: Run) -> tuple[DeflatedMMV, Agreement]:
     return deflated, Agreement(**json.loads((run.folder / "deflation.json").read_text()))
 
 
-def make_batches(run: Run, cache: ClipCache) -> Batches:
+def make_batches(run: Run, data: Reader | Sequence[Part]) -> Batches:
     """The stream of training batches, of which deflation uses one frame a clip."""
     tokenizer = Tokenizer(run.table.words, run.config.inputs.words, run.config.inputs.hyphens)
     return Batches(
-        cache, run.config.inputs, tokenizer, run.config.augment, run.config.deflate.batch, run.config.seed + 1
+        data, run.config.inputs, tokenizer, run.config.augment, run.config.deflate.batch, run.config.seed + 1
     )
 
 

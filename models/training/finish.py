@@ -7,23 +7,27 @@ from rich.console import Console
 from models.bundle import Bundle, rewrite_metrics
 from models.networks.mmv import parameter_count
 from models.training.card import CARD, card
-from models.training.data.cache import open_cache
-from models.training.data.manifest import read_manifest
+from models.training.data.manifest import Clip, ManifestError, read_manifest
+from models.training.data.open_data import DECODED, Data, merged, open_data, open_sources
+from models.training.data.sample import Source
 from models.training.deflate import Agreement, deflate, load_deflated, make_batches
 from models.training.export import LICENCE, export_bundle
 from models.training.finish_figures import ITEMS, evaluated
-from models.training.run import load_run, provenance
+from models.training.run import Run, load_run, provenance
 from models.training.verify import TOLERANCE, compare
 
 
-def deflate_run(run: Path, data: Path, console: Console) -> Agreement:
-    """Deflate the run in a folder on frames of the clips in `data`. Raises TrainingError."""
+def deflate_run(run: Path, data: Data, console: Console) -> Agreement:
+    """Deflate the run in a folder on frames of what it was trained on. Raises TrainingError and DataError."""
     loaded = load_run(run)
-    cache = open_cache(data, loaded.config.inputs, loaded.config.augment.margin)
-    return deflate(loaded, cache, make_batches(loaded, cache), console)[1]
+    training = open_data(loaded.config, data, run / DECODED)
+    try:
+        return deflate(loaded, training.cache, make_batches(loaded, training.parts), console)[1]
+    finally:
+        training.close()
 
 
-def export_run(run: Path, data: Path, out: Path) -> Bundle:
+def export_run(run: Path, data: Data, out: Path) -> Bundle:
     """The bundle of a deflated run, trained on `data`, with no figures yet. Raises TrainingError and BundleError."""
     loaded = load_run(run)
     deflated, agreement = load_deflated(loaded)
@@ -35,9 +39,19 @@ def export_run(run: Path, data: Path, out: Path) -> Bundle:
         out,
         name=loaded.config.name,
         licence=LICENCE,
-        provenance=provenance(loaded, read_manifest(data / "manifest.jsonl")),
+        provenance=provenance(loaded, _recorded(loaded, data)),
         metrics={"deflation_cosine": {"naive": agreement.naive, "trained": agreement.trained}},
     )
+
+
+def _recorded(run: Run, data: Data) -> list[Clip] | Source:
+    """The data a run was trained on: the clips of footage, whose games and maps are told, or sources of any kind."""
+    if isinstance(data, Path) and (data / "manifest.jsonl").is_file():
+        try:
+            return read_manifest(data / "manifest.jsonl")
+        except ManifestError:  # not footage: a plain manifest
+            pass
+    return merged(open_sources(run.config, data))
 
 
 def evaluate_into(bundle: Bundle, data: Path, console: Console) -> Bundle:

@@ -68,6 +68,6 @@ def _turns(hue: Tensor, saturation: Tensor) -> Tensor:
     """Matrices [B, 3, 3] of RGB that turn the hue by parts of a circle and scale the saturation."""
     angle = hue.double() * 2 * math.pi
     cos, sin, zero, one = angle.cos() * saturation, angle.sin() * saturation, torch.zeros_like(angle), angle * 0 + 1
-    rows = [one, zero, zero, zero, cos, -sin, zero, sin, cos]
+    rows = [one, zero, zero, zero, cos, sin, zero, -sin, cos]  # red by way of green to blue
     turn = torch.stack(rows, dim=1).view(-1, 3, 3)
     return (torch.linalg.inv(_TO_YIQ) @ turn @ _TO_YIQ).float()

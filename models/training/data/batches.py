@@ -4,7 +4,6 @@ A batch depends on nothing but its step number, and a sample of it on its own se
 data in the same order, and replicas that share a batch see what one process alone would.
 """
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,7 +16,7 @@ from models.preprocess.text import Tokenizer
 from models.training.config import AugmentConfig
 from models.training.data.augment import DRAWS, PHASE, SHIFT, START, colours, crops, gains
 from models.training.data.reader import PER_STEP, Picks, Reader
-from models.training.data.sample import Item
+from models.training.data.sample import Item, joined_fingerprint
 
 CANDIDATES = 4  # narrations closest in time to the crop, the positives of MIL-NCE (the paper uses about 3 to 5)
 
@@ -64,7 +63,7 @@ class Batches:
         self.batch, self.seed, self.rank, self.world, self.ahead = batch, seed, rank, world, ahead
         self.counts = shared_out(batch, [part.share for part in self.parts])
         self.lengths = [part.reader.lengths(inputs) for part in self.parts]
-        self.fingerprint = _joined([part.reader.fingerprint for part in self.parts])
+        self.fingerprint = joined_fingerprint([part.reader.fingerprint for part in self.parts])
         self._prepared = range(0)
         for part, count in zip(self.parts, self.counts, strict=True):
             if len(part.reader.clips) < count:
@@ -89,7 +88,11 @@ class Batches:
                     part.reader.prepare(picks, self.inputs)
         self._prepared = range(step + 1, step + 1 + self.ahead)
         plan = self._plan(step)
-        read = [part.reader.read(picks, self.inputs) for part, (picks, _) in zip(self.parts, plan, strict=True)]
+        read = [
+            part.reader.read(picks, self.inputs)
+            for part, (picks, _) in zip(self.parts, plan, strict=True)
+            if len(picks.rows)  # one of many replicas may get nothing of a source with a small share
+        ]
         drawn = np.concatenate([numbers for _, numbers in plan])
         starts = np.concatenate([picks.starts for picks, _ in plan])
         ids, has_text = self._words([clip for windows in read for clip in windows.clips], starts)
@@ -149,13 +152,6 @@ def shared_out(batch: int, shares: Sequence[float]) -> list[int]:
     if 0 in counts:
         raise ValueError(f"with shares {list(shares)}, a batch of {batch} holds nothing of one source")
     return [int(n) for n in counts]
-
-
-def _joined(fingerprints: list[str]) -> str:
-    """One source's own; of several, one that tells them all."""
-    if len(fingerprints) == 1:
-        return fingerprints[0]
-    return hashlib.sha256(" ".join(fingerprints).encode()).hexdigest()[:16]
 
 
 def centre_crop(frames: np.ndarray, inputs: InputSpec) -> np.ndarray:

@@ -157,7 +157,7 @@ class _Decode:
             window = decode(item, self.layout)
         except MediaError as error:
             _array(self.place, "done")[i] = FAILED
-            return error.message
+            return f"{item.id}: {error.message}"
         _array(self.place, "frames")[i] = window.frames
         if window.sound is not None:
             _array(self.place, "sound")[i] = window.sound

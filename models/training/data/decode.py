@@ -48,7 +48,7 @@ def decode(item: Item, layout: Layout, start_s: float = 0.0, sound_s: float | No
         )
         frames = list(islice(grid, wanted))
         if not frames:
-            raise MediaError("no_frame", f"{item.id}: no frame can be decoded {item.start_s + start_s:.1f} s on")
+            raise MediaError("no_frame", f"no frame can be decoded {item.start_s + start_s:.1f} s on")
         return Window(
             frames=np.stack(frames)[np.arange(layout.frames) % len(frames)],
             sound=_sound(media, item, layout, sound_s) if item.has_audio else None,
@@ -72,4 +72,4 @@ def opened(item: Item) -> Iterator[BinaryIO]:
         with byte_range(path, item.offset, item.size) if item.size else path.open("rb") as media:
             yield media
     except (OSError, av.FFmpegError, ValueError) as error:
-        raise MediaError("unreadable", f"{item.id}: {error}") from error
+        raise MediaError("unreadable", str(error)) from error

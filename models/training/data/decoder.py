@@ -131,4 +131,4 @@ def _decode(item: Item, layout: Layout, start_s: float, sound_s: float) -> Windo
     try:
         return decode(item, layout, start_s, sound_s)
     except MediaError as error:
-        return error.message
+        return f"{item.id}: {error.message}"

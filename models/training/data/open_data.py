@@ -1,5 +1,6 @@
 """What a run is trained on: the sources that its configuration or the command line names, ready to be read."""
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,9 +11,10 @@ from models.training.data.batches import Part
 from models.training.data.cache import ClipCache, open_cache
 from models.training.data.decoder import Decoder
 from models.training.data.limit_text import limit_text
-from models.training.data.sample import DataError, Source
+from models.training.data.sample import DataError, Source, joined_fingerprint
 from models.training.data.sources import open_source
 
+DECODED = "decoded"  # folder in a run, of decoded clips that cannot lie by their data
 SOME = 2048  # clips that are kept decoded of a set that is not kept decoded whole
 
 Data = Path | Source | None  # where the training data is; None: where the configuration says
@@ -80,6 +82,17 @@ def open_sources(config: TrainConfig, data: Data, progress: Callable[[int, int],
         )
         for source in named
     ]
+
+
+def merged(sources: list[Source]) -> Source:
+    """Several sources as one, for the records."""
+    return Source(
+        kind=", ".join(source.kind for source in sources),
+        folder=sources[0].folder,
+        items=[item for source in sources for item in source.items],
+        skipped=sum((source.skipped for source in sources), Counter[str]()),
+        fingerprint=joined_fingerprint([source.fingerprint for source in sources]),
+    )
 
 
 def some_of(source: Source) -> Source:

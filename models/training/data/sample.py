@@ -91,3 +91,10 @@ class _Named(Protocol):
 def fingerprint_of(items: Iterable[_Named]) -> str:
     """Which items these are: 16 hex digits."""
     return hashlib.sha256("\n".join(i.id + i.file for i in items).encode()).hexdigest()[:16]
+
+
+def joined_fingerprint(fingerprints: list[str]) -> str:
+    """One source's own; of several, one that tells them all."""
+    if len(fingerprints) == 1:
+        return fingerprints[0]
+    return hashlib.sha256(" ".join(fingerprints).encode()).hexdigest()[:16]
