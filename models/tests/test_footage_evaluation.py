@@ -12,9 +12,11 @@ from PIL import Image
 from models.bundle import load_bundle
 from models.preprocess.media import read_frames
 from models.runtime import Encoders
-from models.tests import tiny_bundle
+from models.tests import tiny, tiny_bundle
 from models.tests.test_training_cli import run
 from models.tests.tiny_clips import COLOURS, write_set
+from models.training.card import card
+from models.training.config import config_dict
 from models.training.data.manifest import Event
 from models.training.evaluation.footage_clips import EmbeddedClips, embed_clips, text_rows
 from models.training.evaluation.footage_deflation import deflation, gap_closed, inflated_fine
@@ -130,7 +132,9 @@ def test_the_share_of_the_gap_that_is_closed() -> None:
     assert 0.5 < low < 0.75 < high < 1
 
 
-def test_pictures_of_the_worst_and_the_best(encoders: Encoders, data: Path, found: EmbeddedClips) -> None:
+def test_pictures_of_the_worst_and_the_best_are_on_the_card(
+    encoders: Encoders, data: Path, found: EmbeddedClips, metrics: dict[str, Any]
+) -> None:
     folder = encoders.bundle.path
     write_pictures(encoders, found, data, folder, WORDINGS)
     for name in (FAILURES, FOUND):
@@ -144,6 +148,20 @@ def test_pictures_of_the_worst_and_the_best(encoders: Encoders, data: Path, foun
         assert any(framed.values())
         assert (folder / name).stat().st_size < LARGEST
     assert load_bundle(folder).fingerprint == encoders.bundle.fingerprint
+    told = {
+        "training_data": {"clips": 18, "kind": "clips", "maps": ["a"], "fingerprint": "0"},
+        "steps": 1,
+        "torch": "2",
+    }
+    bundle = replace(
+        encoders.bundle,
+        provenance={**told, "config": config_dict(tiny.config()), "git_revision": "0"},
+        metrics={**metrics, "deflation_cosine": {"naive": 0.1, "trained": 0.9}},
+    )
+    page = card(bundle, 1)
+    assert f"({FAILURES})" in page
+    assert f"({FOUND})" in page
+    assert "| monster | plain language | 18 | 3 | " in page
 
 
 def test_the_command_writes_metrics_and_a_page(encoders: Encoders, data: Path, tmp_path: Path) -> None:

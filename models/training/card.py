@@ -4,6 +4,7 @@ from textwrap import fill
 from typing import Any
 
 from models.bundle import Bundle
+from models.training.evaluation.footage_pictures import FAILURES, FOUND
 from models.training.evaluation.footage_report import report
 
 CARD = "README.md"
@@ -20,17 +21,32 @@ def card(bundle: Bundle, parameters: int) -> str:
         "It has seen nothing but rendered footage of a game, with generated narrations. By words it finds what that "
         "footage shows and sounds like. By example (a still, a sound, a clip) it leads back to the very same moment of "
         "any film, and to similar looks and sounds. It knows no everyday things by name: words about the real world "
-        "give "
-        "nearly random results.",
+        "give nearly random results.",
         "## Input",
         _input(bundle),
         "## Recipe",
         *_recipe(bundle),
     ]
     if "retrieval" in bundle.metrics:
-        paragraphs += ["## Figures", report(bundle.metrics, "mmv-search evaluate").rstrip()]
+        option = " --deflation" if "deflation" in bundle.metrics else ""
+        paragraphs += ["## Figures", report(bundle.metrics, f"mmv-search evaluate BUNDLE --data DATA{option}").rstrip()]
+    paragraphs += _pictures(bundle)
     paragraphs += ["## Licence", bundle.licence + "."]
     return "\n\n".join(p if p.startswith(("#", "|")) or "\n" in p else fill(p, WIDTH) for p in paragraphs) + "\n"
+
+
+def _pictures(bundle: Bundle) -> list[str]:
+    """The sheets that lie beside the encoders; older bundles have none."""
+    if not (bundle.path / FAILURES).is_file():
+        return []
+    return [
+        "## What it finds and what it does not",
+        "The words that find worst, one query a concept, and the first five moments of the held-out clips: framed "
+        "green where they have the concept, red where they have not.",
+        f"![The worst text queries with their first results]({FAILURES})",
+        "The words that find best:",
+        f"![The best text queries with their first results]({FOUND})",
+    ]
 
 
 def _graph(bundle: Bundle) -> str:
@@ -50,8 +66,9 @@ def _recipe(bundle: Bundle) -> list[str]:
     provenance, deflation = bundle.provenance, bundle.metrics["deflation_cosine"]
     data, config = provenance["training_data"], provenance["config"]
     optim: dict[str, Any] = config["optim"]
+    maps = f", maps {', '.join(data['maps'])}" if "maps" in data else ""
     return [
-        f"Data: {data['clips']} {data['kind']}, maps {', '.join(data['maps'])}; fingerprint {data['fingerprint']}.",
+        f"Data: {data['clips']} {data['kind']}{maps}; fingerprint {data['fingerprint']}.",
         f"Training: {provenance['steps']} steps of {optim['batch']} clips with Adam, learning rate "
         f"{optim['learning_rate']:g}, {optim['warmup_steps']} steps of warm-up, half-cosine decay. NCE between vision "
         f"and sound, MIL-NCE between vision and text, weights {optim['weight_audio']:g} and {optim['weight_text']:g}. "
