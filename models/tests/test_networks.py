@@ -55,15 +55,24 @@ def test_deflated_network_trains_gamma_and_beta_alone_and_leaves_the_video_netwo
     assert torch.equal(network.encode_video(static_clip(images, 4))["fine"], before)
 
 
-def test_instance_head_evens_out_the_directions_it_is_fitted_to() -> None:
+def test_instance_head_scales_down_what_changes_within_a_moment() -> None:
     torch.manual_seed(0)
-    spread = torch.tensor([30.0, 3.0, 0.3, 1.0])
-    representations = 50 + torch.randn(4000, 4) * spread
-    head = InstanceHead(4, 3)
-    head.fit(representations)
-    whitened = (representations - head.mean) @ head.matrix
-    variances = torch.cov(whitened.T)
-    assert torch.allclose(variances - torch.diag(torch.diag(variances)), torch.zeros(3, 3), atol=1e-3)
-    # The ridge holds directions of less than a thousandth of the largest variance down.
-    assert torch.diag(variances).tolist() == pytest.approx([1 / 1.001, 9 / 9.9, 1 / 1.9], rel=0.05)
-    assert torch.allclose(head(representations).norm(dim=1), torch.ones(4000), atol=1e-5)
+    moment = torch.randn(4000, 4) * torch.tensor([1.0, 5.0, 2.0, 0.1])
+    change = torch.tensor([10.0, 0.5, 0.5, 0.5])
+    first, second = (50 + moment + torch.randn(4000, 4) * change for _ in range(2))
+    head = InstanceHead(4, 2)
+    head.fit(first, second)
+    # What changes most tells least, however much it varies; the two directions that tell the most moments apart stay.
+    assert head.matrix.abs().max(dim=0).indices.tolist() == [1, 2]
+    within = torch.cov(((first - second) @ head.matrix / 2**0.5).T)
+    assert torch.allclose(within, torch.diag(torch.diag(within)), atol=0.02)
+    assert torch.diag(within).tolist() == pytest.approx([0.25 / (0.25 + 0.03 * 100.75 / 4)] * 2, rel=0.1)
+    assert torch.allclose(head(first).norm(dim=1), torch.ones(4000), atol=1e-5)
+
+
+def test_instance_head_of_moments_that_never_change_is_finite() -> None:
+    torch.manual_seed(0)
+    head = InstanceHead(4, 2)
+    still = torch.randn(100, 4)
+    head.fit(still, still)
+    assert torch.isfinite(head(still)).all()

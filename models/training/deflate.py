@@ -24,6 +24,7 @@ from models.training.config import DeflateConfig, TrainConfig
 from models.training.data.batches import Batches, Part, centre_crop
 from models.training.data.cache import ClipCache
 from models.training.data.reader import Reader
+from models.training.instances import fit_instances
 from models.training.progress import progress_bar
 from models.training.run import Run, TrainingError
 
@@ -119,27 +120,6 @@ def static_outputs(network: MMV, images: Tensor, frames: int) -> dict[str, Tenso
 def mean_cosine(deflated: DeflatedMMV, images: Tensor, wanted: Tensor) -> float:
     """Mean cosine of the fine embeddings of images to `wanted` [B, F]."""
     return float(F.cosine_similarity(deflated(images)["fine"], wanted).mean())
-
-
-@torch.no_grad()
-def fit_instances(run: Run, deflated: DeflatedMMV, cache: ClipCache, clips: int = 3000) -> None:
-    """Fit the instance heads of stills and sounds to training clips."""
-    config, network = run.config, run.network
-    if deflated.instance is None or network.audio_instance is None:
-        return
-    rng = np.random.default_rng([config.seed, 2])
-    stills = _frames(cache, config, rng, clips)
-    deflated.instance.fit(torch.cat([deflated(part)["representation"] for part in stills.split(64)]))
-    heard = [i for i, clip in enumerate(cache.clips) if clip.has_audio]
-    rows = rng.permutation(heard)[:clips]
-    length = round(config.inputs.window_s * config.inputs.sample_rate)
-    parts = []
-    for part in np.array_split(rows, -(-len(rows) // 64)):
-        starts = rng.integers(0, cache.sound.shape[1] - length + 1, len(part))
-        waves = np.stack([cache.sound[r, s : s + length] for r, s in zip(part, starts, strict=True)])
-        log_mel = network.log_mel(torch.from_numpy(waves.astype(np.float32) / 32768))
-        parts.append(network.encode_audio(log_mel)["representation"])
-    network.audio_instance.fit(torch.cat(parts))
 
 
 def save_deflated(run: Run, deflated: DeflatedMMV, found: Agreement) -> None:
