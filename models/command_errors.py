@@ -43,7 +43,8 @@ class clear_errors:
         if isinstance(error, ImportError):
             raise typer.Exit(fail(f"{error.name} is not installed; this needs: pip install 'mmv-search[train]'"))
         if isinstance(error, KeyboardInterrupt):
-            raise typer.Exit(fail(f"interrupted; {self.resume}"))
+            fail(f"interrupted; {self.resume}")
+            raise typer.Exit(130)  # as a shell tells it
         if error is not None and any(base.__name__ in EXPECTED for base in type(error).__mro__):
             raise typer.Exit(fail(str(error)))
 

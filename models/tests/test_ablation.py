@@ -26,8 +26,8 @@ from models.training.data.cache import ClipCache, open_cache
 from models.training.data.footage.vocabulary import CONCEPT_QUERIES
 from models.training.data.limit_text import limit_text
 from models.training.data.manifest import read_manifest, write_manifest
+from models.training.objective import losses
 from models.training.run import TrainingError
-from models.training.trainer import losses
 
 QUIET = Console(quiet=True)
 SMALL = Path(__file__).parents[1] / "training" / "configs" / "ablation-small.yaml"

@@ -20,9 +20,11 @@ from models.preprocess.text import Tokenizer
 from models.pretrained import deflate, load_checkpoint
 from models.pretrained.importer import published_inputs
 from models.runtime import Encoders
-from models.tests import media_samples, tiny_checkpoint
+from models.tests import media_samples, tiny_checkpoint, tiny_sets
 from models.tests.test_training_cli import failed_with, run
 from models.tests.tiny_checkpoint import ARCH, SIZE, WORDS
+from models.training.evaluation.protocols.films import read_film
+from models.training.evaluation.protocols.stills import image_network
 from models.training.verify import TOLERANCE, compare
 
 
@@ -185,7 +187,7 @@ def test_an_interrupted_deflation_goes_on_where_it_was(
 
     monkeypatch.setattr(deflate, "static_outputs", counted)
     result = run(*arguments, *options)
-    assert result.exit_code == 1
+    assert result.exit_code == 130
     assert "interrupted; run the same command to go on" in result.output
     stills = len(list(deflate.stills(footage, published_inputs(SIZE), deflate.STILLS)))
     assert stills > 22
@@ -283,3 +285,30 @@ def test_the_published_file_is_fetched_once_its_licence_is_accepted(server: str,
     assert manifest["provenance"]["checkpoint"]["file"] == "mmv.pkl"
     missing = run(*arguments[:2], tmp_path / "none.pkl", *arguments[3:-1], server + "x", "--accept-licence")
     assert failed_with(missing, "404")
+
+
+def test_imported_weights_are_evaluated_as_the_reference_evaluates_them(plain: Bundle, tmp_path: Path) -> None:
+    """UCF101 in miniature: read at 25 frames a second, and the page says at which size."""
+    films, lists = tmp_path / "data" / "UCF-101", tmp_path / "data" / "ucfTrainTestlist"
+    tiny_sets.text(lists / "classInd.txt", "1 Red", "2 Blue")
+    for name, colour in (("Red", tiny_sets.RED), ("Blue", tiny_sets.BLUE)):
+        for i in range(3):
+            tiny_sets.film(films / name / f"v_{name}_g{i:02}_c01.avi", colour, i, seconds=0.5)
+    for part, groups in (("train", (0, 1)), ("test", (2,))):
+        listed = [f"{name}/v_{name}_g{i:02}_c01.avi 1" for name in ("Red", "Blue") for i in groups]
+        tiny_sets.text(lists / f"{part}list01.txt", *listed)
+    result = tiny_sets.evaluate("ucf101", Encoders(plain), films.parent, split=1, windows=1)
+    assert tiny_sets.figure(result, "top-1, split 1").value == 1
+    assert result.notes == [
+        "frames of 48 x 48; the reference's are 224 x 224",
+        "1 windows of each film; the reference takes 10, in training and in the test",
+    ]
+    seen = read_film(films / "Red" / "v_Red_g00_c01.avi", plain.inputs)
+    assert seen.frames.shape == (13, 48, 64, 3)  # half a second
+
+
+def test_of_imported_weights_the_naive_image_path_is_the_bundles_own_before_deflation(plain: Bundle) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (2, SIZE, SIZE, 3), dtype=np.uint8)
+    paths = {path: image_network(Encoders(plain), path)(images) for path in ("deflated", "naive", "inflated")}
+    np.testing.assert_allclose(paths["naive"], paths["deflated"], rtol=1e-3, atol=1e-4)
+    assert np.abs(paths["naive"] - paths["inflated"]).max() > 1e-2

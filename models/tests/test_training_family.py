@@ -24,8 +24,9 @@ from models.training.deflate import deflate, load_deflated, make_batches
 from models.training.evaluation.footage_report import report
 from models.training.evaluation.footage_retrieval import evaluate
 from models.training.export import export_bundle
+from models.training.objective import losses
 from models.training.run import load_run, provenance
-from models.training.trainer import losses, train
+from models.training.trainer import train
 from models.training.verify import compare
 
 QUIET = Console(quiet=True)

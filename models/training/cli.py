@@ -52,6 +52,7 @@ def train(
     processes: Annotated[
         int, typer.Option(min=1, help="Processes that share every batch and the cores; torchrun can start them too.")
     ] = 1,
+    device: Annotated[str, typer.Option(help="cpu, cuda, or auto: cuda where there is one for each process.")] = "auto",
     rebuild: Annotated[
         bool,
         typer.Option(
@@ -97,7 +98,9 @@ def train(
         if data is None and not loaded.data.sources:
             raise ValueError("give the clips with --data DIR, or --rebuild to make everything from nothing")
         _require_data(data, validation)
-        train_in_processes(processes, loaded, data, out, validation=validation, resume=resume, console=console)
+        train_in_processes(
+            processes, loaded, data, out, validation=validation, resume=resume, console=console, device=device
+        )
         where = f" --data {data}" if data else ""
         console.print(f"trained: {out}. Next: mmv-search deflate {out}{where}")
 

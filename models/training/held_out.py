@@ -35,9 +35,10 @@ def embed_cache(
 ) -> tuple[dict[str, Tensor], dict[str, Tensor], list[int]]:
     """Vision and sound embeddings of the first clips' middle windows, and the row of each."""
     rows = list(range(len(cache.clips)))[:clips]
+    device = next(network.parameters()).device
     videos, sounds = [], []
     for i in range(0, len(rows), batch):
-        frames, sound = middle_window(cache, rows[i : i + batch], config)
+        frames, sound = (part.to(device) for part in middle_window(cache, rows[i : i + batch], config))
         videos.append(network.encode_video(frames))
         sounds.append(network.encode_audio(network.log_mel(sound)))
     return _concat(videos), _concat(sounds), rows
@@ -63,7 +64,8 @@ def search_held_out(run: Run, cache: ClipCache, tokenizer: Tokenizer) -> list[Se
     heard = [r for r in rows if cache.clips[r].has_audio]
     searches = []
     if told:
-        text = run.network.encode_text(torch.from_numpy(tokenizer(list(told.values()))))["coarse"]
+        ids = torch.from_numpy(tokenizer(list(told.values()))).to(video["coarse"].device)
+        text = run.network.encode_text(ids)["coarse"]
         searches.append(Search("text->video", np.array(list(told)), _cosines(text, video["coarse"]), [*told.values()]))
     if heard:
         words = [told.get(r, "") for r in heard]

@@ -2,9 +2,12 @@
 
 import multiprocessing
 import os
+import re
+import signal
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from multiprocessing.connection import wait
 from typing import Any
@@ -13,10 +16,12 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from models.training.interruption import interruptible
 from models.training.run import TrainingError
 
 # How long one replica may keep the others waiting: the first decodes the clips and evaluates while they do.
 PATIENCE = timedelta(hours=12)
+GRACE_S = 60  # for the others to save and end, where one ended
 
 
 @dataclass(frozen=True)
@@ -26,6 +31,7 @@ class Replica:
     rank: int = 0
     world: int = 1
     cores: int | None = None  # to compute with; None is what the configuration says
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
 
     @property
     def first(self) -> bool:
@@ -34,22 +40,44 @@ class Replica:
 
 
 @contextmanager
-def joined() -> Iterator[Replica]:
+def joined(device: str = "auto") -> Iterator[Replica]:
     """This process among the others that `torchrun` or `start` started with it; alone where none did.
 
-    They are those that RANK, WORLD_SIZE, LOCAL_WORLD_SIZE, MASTER_ADDR and MASTER_PORT in the environment say.
+    They are those that RANK, WORLD_SIZE, LOCAL_RANK, LOCAL_WORLD_SIZE, MASTER_ADDR and MASTER_PORT in the environment
+    say. Raises TrainingError in all of them when one is lost.
     """
     world = int(os.environ.get("WORLD_SIZE", "1"))
+    here = int(os.environ.get("LOCAL_WORLD_SIZE", world))
+    found = _device(device, int(os.environ.get("LOCAL_RANK", "0")), here)
     if world == 1:
-        yield Replica()
+        yield Replica(device=found)
         return
-    cores = max(1, (os.cpu_count() or 1) // int(os.environ.get("LOCAL_WORLD_SIZE", world)))
-    dist.init_process_group("gloo", timeout=PATIENCE)
+    dist.init_process_group("nccl" if found.type == "cuda" else "gloo", timeout=PATIENCE)
     try:
-        yield Replica(dist.get_rank(), world, cores)
+        yield Replica(dist.get_rank(), world, max(1, (os.cpu_count() or 1) // here), found)
         dist.barrier()  # nobody leaves before the first has saved
+    except RuntimeError as error:
+        if not re.search("gloo|nccl|connection (closed|reset)", str(error), re.IGNORECASE):
+            raise
+        raise TrainingError(f"{LOST}; go on from the last checkpoint with --resume") from error
     finally:
         dist.destroy_process_group()
+
+
+LOST = "one of the processes that train together has ended"
+
+
+def _device(asked: str, rank: int, processes: int) -> torch.device:
+    """Of the process of a rank among those of this machine. Raises TrainingError where there are too few."""
+    enough = torch.cuda.is_available() and torch.cuda.device_count() >= processes
+    if asked == "cpu" or (asked == "auto" and not enough):
+        return torch.device("cpu")
+    if asked not in ("auto", "cuda"):
+        raise TrainingError(f"the device is {asked!r}; it must be auto, cpu or cuda")
+    if not enough:
+        raise TrainingError(f"{processes} processes need as many CUDA devices; there are {torch.cuda.device_count()}")
+    torch.cuda.set_device(rank)
+    return torch.device("cuda", rank)
 
 
 @contextmanager
@@ -65,7 +93,8 @@ def first_alone(replica: Replica) -> Iterator[None]:
 def start(world: int, work: Callable[..., None], *arguments: Any) -> None:
     """Run `work(*arguments)` in so many processes that find each other with `joined`; returns when all have.
 
-    Raises TrainingError with the message of the first one that failed; the others are ended then.
+    Ctrl-C and SIGTERM are passed on, and end this process once the others have ended. Raises TrainingError when one
+    failed, with its message; the others are ended then.
     """
     context = multiprocessing.get_context("spawn")
     # Held by this process, so that it outlives every replica; of a free port.
@@ -74,24 +103,50 @@ def start(world: int, work: Callable[..., None], *arguments: Any) -> None:
     processes = [
         context.Process(target=_replica, args=(rank, world, store.port, told, work, arguments)) for rank in range(world)
     ]
-    try:
-        for process in processes:
-            process.start()
-        running = list(processes)
-        while running:
-            wait([p.sentinel for p in running])
-            running = [p for p in running if p.exitcode is None]
-            if any(p.exitcode for p in processes):
-                break
-        failed = [p for p in processes if p.exitcode]
-        if failed:
-            message = f"process {processes.index(failed[0])} of {world} ended with status {failed[0].exitcode}"
-            raise TrainingError(told.get() if not told.empty() else message)
-    finally:
-        for process in processes:
-            if process.pid is not None:
-                process.terminate()
-                process.join()
+    with interruptible() as interruption:
+        try:
+            for process in processes:
+                process.start()
+            passed_on = False
+            while not any(p.exitcode for p in processes) and any(p.exitcode is None for p in processes):
+                wait([p.sentinel for p in processes if p.exitcode is None], timeout=0.2)
+                if interruption.signal and not passed_on:
+                    passed_on = True
+                    _end(processes)
+            failed = {rank: p.exitcode for rank, p in enumerate(processes) if p.exitcode}
+        finally:
+            _end(processes)
+            deadline = time.monotonic() + GRACE_S
+            for process in processes:
+                process.join(max(0.0, deadline - time.monotonic()))
+                if process.exitcode is None:
+                    process.kill()
+                    process.join()
+    if interruption.signal:
+        interruption.end()
+    if failed:
+        raise TrainingError(_told(failed, world, told))
+
+
+def _end(processes: list[Any]) -> None:
+    for process in processes:
+        if process.pid is not None and process.exitcode is None:
+            process.terminate()
+
+
+def _told(failed: dict[int, int], world: int, told: Any) -> str:
+    """What the failed replicas told; of those that were killed, that they were."""
+    killed = [rank for rank, status in failed.items() if status < 0]
+    if killed:
+        name = signal.Signals(-failed[killed[0]]).name
+        return (
+            f"process {killed[0]} of {world} was killed ({name}), the others were ended; "
+            "go on from the last checkpoint with --resume"
+        )
+    if told.empty():
+        return f"process {min(failed)} of {world} ended with status {failed[min(failed)]}"
+    message: str = told.get()
+    return message
 
 
 def _replica(
@@ -103,9 +158,14 @@ def _replica(
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "TORCHELASTIC_USE_AGENT_STORE": "True"}
     try:
         work(*arguments)
-    except Exception as error:
+    except KeyboardInterrupt:
+        raise SystemExit(128 + signal.SIGINT) from None
+    except (TrainingError, ValueError) as error:  # of the configuration, the data or the run: the message says it all
         told.put(str(error))
-        raise SystemExit(1) from error
+        raise SystemExit(1) from None
+    except Exception as error:
+        told.put(f"{type(error).__name__}: {error}")
+        raise
 
 
 def average(network: nn.Module, values: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """A training run on disk: its configuration, its checkpoint, and what is recorded of where its weights come from."""
 
 import json
-import os
+import pickle
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +11,13 @@ import torch
 import yaml
 
 from models.networks.mmv import MMV
-from models.training.config import TrainConfig, build_config, config_dict, load_config
+from models.training.config import TrainConfig, config_dict, load_config
 from models.training.data.manifest import Clip
 from models.training.data.sample import Source, fingerprint_of
 from models.training.data.word_vectors import WordTable
 
 CHECKPOINT = "checkpoint.pt"
+RECORD = "run.json"  # of each start of the run: when, with which code, on which machine
 
 
 class TrainingError(Exception):
@@ -40,39 +41,23 @@ def load_run(folder: Path) -> Run:
     config = load_config(folder / "config.yaml")
     table = WordTable.load(folder / "words.npz")
     network = MMV(config.network, torch.from_numpy(table.vectors()))
-    state = torch.load(folder / CHECKPOINT, weights_only=True)
+    state = read_checkpoint(folder)
     network.load_state_dict(state["network"], strict=False)
     network.eval()
     return Run(folder, config, table, network, state["data"], state["step"])
 
 
-def save_checkpoint(run: Run, optimiser: torch.optim.Adam) -> None:
-    """Replace the run's checkpoint; a crash leaves the old one or the new one."""
-    path = run.folder / CHECKPOINT
-    state = {
-        # The frozen word table is in words.npz already.
-        "network": {k: v for k, v in run.network.state_dict().items() if not k.startswith("text.embed.")},
-        "optimiser": optimiser.state_dict(),
-        "step": run.step,
-        "config": json.dumps(config_dict(run.config), sort_keys=True),
-        "data": run.data_fingerprint,
-    }
-    temporary = path.with_suffix(".tmp")
-    torch.save(state, temporary)
-    os.replace(temporary, path)
-
-
-def restore_checkpoint(path: Path, network: MMV, optimiser: torch.optim.Adam, config: TrainConfig, data: str) -> int:
-    """Load weights and optimiser; the step to go on from. Raises TrainingError for another configuration or data."""
-    state = torch.load(path, weights_only=True)
-    # Read as a configuration, not compared as text: one of before a setting existed has its default.
-    if build_config(TrainConfig, json.loads(state["config"])) != config:
-        raise TrainingError(f"{path} was made with another configuration; choose another --out")
-    if state["data"] != data:
-        raise TrainingError(f"{path} was made with other data; choose another --out")
-    network.load_state_dict(state["network"], strict=False)
-    optimiser.load_state_dict(state["optimiser"])
-    return int(state["step"])
+def read_checkpoint(folder: Path) -> dict[str, Any]:
+    """What the checkpoint holds, its tensors in main memory. Raises TrainingError for a file that is none."""
+    path = folder / CHECKPOINT
+    try:
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except (FileNotFoundError, PermissionError):
+        raise
+    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        why = str(error).split("\n")[0] or "it ends too early"
+        raise TrainingError(f"{path} cannot be read as a checkpoint: {why}") from None
+    return state
 
 
 def write_config(run: Run) -> None:
@@ -103,11 +88,18 @@ def provenance(run: Run, data: list[Clip] | Source) -> dict[str, Any]:
         raise TrainingError(f"{run.folder} was trained on other clips than these")
     return {
         "config": json.loads(json.dumps(config_dict(run.config))),
-        "git_revision": git_revision(),
+        "git_revision": _revision(run.folder),
         "training_data": about,
         "steps": run.step,
         "torch": torch.__version__,
     }
+
+
+def _revision(folder: Path) -> str:
+    """The code that trained a run, several where it went on with another; the present one where that is not known."""
+    record = folder / RECORD
+    sessions = json.loads(record.read_text())["sessions"] if record.is_file() else []
+    return ", ".join(dict.fromkeys(session["git_revision"] for session in sessions)) or git_revision()
 
 
 def _about_footage(clips: list[Clip]) -> dict[str, Any]:

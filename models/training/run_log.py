@@ -12,10 +12,9 @@ from typing import Any
 import torch
 from rich.console import Console
 
-from models.training.run import Run, TrainingError, git_revision
+from models.training.run import RECORD, Run, TrainingError, git_revision
 
 LOG = "log.jsonl"
-RECORD = "run.json"
 EVENTS = "tensorboard"
 EVERY = 20  # steps from one row of losses to the next
 
@@ -112,6 +111,7 @@ class Session:
     git_revision: str
     torch: str
     machine: str
+    device: str
     processes: int
 
 
@@ -126,6 +126,7 @@ def record_session(run: Run, clips: int) -> None:
         git_revision=git_revision(),
         torch=torch.__version__,
         machine=machine(),
+        device=next(run.network.parameters()).device.type,
         processes=_processes(),
     )
     record = {"clips": clips, "data": run.data_fingerprint, "sessions": [*before, asdict(session)]}

@@ -1,0 +1,126 @@
+"""Checkpoints: written so that a crash or a full disk leaves the one before, read by whoever goes on with the run."""
+
+import errno
+import io
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from models.training.config import TrainConfig, build_config, config_dict
+from models.training.run import CHECKPOINT, Run, TrainingError, read_checkpoint
+
+# What may be another when a run goes on: none of it changes the network or what it is shown.
+FREE = ("learning_rate", "gradient_clip", "threads")
+
+
+def save_checkpoint(run: Run, optimiser: torch.optim.Optimizer) -> None:
+    """Replace the run's checkpoint; a crash leaves the old one or the new one. Raises TrainingError if it cannot."""
+    path = run.folder / CHECKPOINT
+    state = {
+        # The frozen word table is in words.npz already.
+        "network": {k: v for k, v in run.network.state_dict().items() if not k.startswith("text.embed.")},
+        "optimiser": optimiser.state_dict(),
+        "step": run.step,
+        "config": json.dumps(config_dict(run.config), sort_keys=True),
+        "data": run.data_fingerprint,
+    }
+    contents = io.BytesIO()  # torch tells of a full disk in no way that could be told from others
+    torch.save(state, contents)
+    temporary = path.with_suffix(".tmp")
+    megabytes = contents.getbuffer().nbytes / 1e6
+    with clear_disk_errors(run.folder, f"the checkpoint of step {run.step} ({megabytes:.3g} MB)"):
+        try:
+            with temporary.open("wb") as file:
+                file.write(contents.getbuffer())
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+            _sync(run.folder)
+        except OSError:
+            temporary.unlink(missing_ok=True)
+            raise
+
+
+class Keeper:
+    """Saves a run, if it is this process that does, and knows which step's weights are in the checkpoint."""
+
+    def __init__(self, run: Run, optimiser: torch.optim.Optimizer, saves: bool):
+        self.run, self.optimiser, self.saves = run, optimiser, saves
+        self.saved = run.step
+        self.between_steps = True
+
+    def save(self) -> None:
+        self.saved = self.run.step
+        if self.saves:
+            save_checkpoint(self.run, self.optimiser)
+
+    @contextmanager
+    def step(self) -> Iterator[None]:
+        """A step: what is left of one that is cut off is not saved, for its batch has moved running statistics."""
+        self.between_steps = False
+        yield
+        self.between_steps = True
+
+
+@contextmanager
+def keeping(run: Run, optimiser: torch.optim.Optimizer, saves: bool) -> Iterator[Keeper]:
+    """Save at the beginning of a run, and what was done when an error comes between two steps."""
+    keeper = Keeper(run, optimiser, saves)
+    if not (run.folder / CHECKPOINT).exists():
+        keeper.save()
+    try:
+        yield keeper
+    except BaseException:
+        if keeper.between_steps and keeper.saved < run.step:
+            keeper.save()
+        raise
+
+
+def restore_checkpoint(run: Run, optimiser: torch.optim.Optimizer) -> list[str]:
+    """Load weights, optimiser and step; which settings are others now than they were.
+
+    Raises TrainingError for another configuration or data, and for a file that is no checkpoint.
+    """
+    path = run.folder / CHECKPOINT
+    state = read_checkpoint(run.folder)
+    # Read as a configuration, not compared as text: one of before a setting existed has its default.
+    before: TrainConfig = build_config(TrainConfig, json.loads(state["config"]))
+    changed = {
+        k: getattr(run.config.optim, k) for k in FREE if getattr(before.optim, k) != getattr(run.config.optim, k)
+    }
+    if replace(before, optim=replace(before.optim, **changed)) != run.config:
+        raise TrainingError(f"{path} was made with another configuration; choose another --out")
+    if state["data"] != run.data_fingerprint:
+        raise TrainingError(f"{path} was made with other data; choose another --out")
+    run.network.load_state_dict(state["network"], strict=False)
+    optimiser.load_state_dict(state["optimiser"])
+    run.step = int(state["step"])
+    return [f"optim.{k} is {value:g} from step {run.step} on" for k, value in changed.items()]
+
+
+@contextmanager
+def clear_disk_errors(folder: Path, what: str) -> Iterator[None]:
+    """Tell what could not be written, and that the run can go on once it can."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS):
+            raise
+        left = "its last checkpoint is whole" if (folder / CHECKPOINT).is_file() else "it has no checkpoint yet"
+        raise TrainingError(
+            f"{what} cannot be written to {folder}: {error.strerror}; {left}. Make room there and go on with --resume"
+        ) from error
+
+
+def _sync(folder: Path) -> None:
+    """Make a renaming in a folder outlast a power cut."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,48 @@
+"""What training minimises: the embeddings of a batch, and the losses between them."""
+
+import torch
+from torch import Tensor
+
+from models.networks.mmv import MMV
+from models.training.config import OptimConfig, TrainConfig
+from models.training.data.batches import Batch
+from models.training.losses import mil_nce, nce
+
+Embedded = dict[str, Tensor]
+
+
+def losses(network: MMV, batch: Batch, config: TrainConfig) -> dict[str, Tensor]:
+    """The loss of a batch and its parts, scalars."""
+    return losses_of(embed(network, batch, config.optim), batch, config.optim)
+
+
+def embed(network: MMV, batch: Batch, optim: OptimConfig) -> Embedded:
+    """The embeddings that are compared, float [B, D] each; `text` [B, K, D]. None of a loss of weight 0.
+
+    Text goes through the network once per candidate; sound never enters the coarse space.
+    """
+    out: Embedded = {}
+    with torch.autocast(batch.frames.device.type, torch.bfloat16, enabled=optim.bf16):
+        video = network.encode_video(batch.frames)
+        if optim.weight_audio:
+            with torch.autocast(batch.frames.device.type, enabled=False), torch.no_grad():
+                log_mel = network.log_mel(batch.sound)
+            out |= {"video_fine": video["fine"], "audio_fine": network.graph.audio_fine(network.audio(log_mel))}
+    if optim.weight_text:
+        # Candidates come by their distance in time.
+        ids = batch.ids[:, :1] if optim.text_loss == "nce" else batch.ids
+        b, k, n = ids.shape
+        text = network.encode_text(ids.reshape(b * k, n))["coarse"].reshape(b, k, -1)
+        out |= {"video_coarse": video["coarse"], "text": text}
+    return {name: x.float() if x.dtype == torch.bfloat16 else x for name, x in out.items()}
+
+
+def losses_of(embedded: Embedded, batch: Batch, optim: OptimConfig) -> dict[str, Tensor]:
+    """The loss and its parts, scalars; the part of a weight of 0 is 0. A collective call where there are replicas."""
+    parts = dict.fromkeys(("audio", "text"), torch.zeros((), device=batch.frames.device))
+    if optim.weight_audio:
+        parts["audio"] = nce(embedded["video_fine"], embedded["audio_fine"], batch.has_sound)
+    if optim.weight_text:
+        has_text = batch.has_text[:, : embedded["text"].shape[1]]
+        parts["text"] = mil_nce(embedded["video_coarse"], embedded["text"], has_text)
+    return {"loss": optim.weight_audio * parts["audio"] + optim.weight_text * parts["text"], **parts}
