@@ -125,7 +125,7 @@ def test_the_share_of_the_gap_that_is_closed() -> None:
         rows[right:] = 1 - rows[right:]
         return rows
 
-    closed = gap_closed(scores(20), scores(50), scores(60), 100)
+    closed = gap_closed([scores(20), scores(50), scores(60)], 100)
     assert closed["R@1"]["share"] == pytest.approx(0.75)
     assert closed["R@1"]["gap"] == pytest.approx(0.4)
     low, high = closed["R@1"]["interval"]

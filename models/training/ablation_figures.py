@@ -1,6 +1,7 @@
 """What an ablation measures of a run: its PyTorch network on decoded held-out clips, in every direction it can go."""
 
 import time
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -18,6 +19,7 @@ from models.training.evaluation.wordings import FOOTAGE_WORDINGS, Wordings, pair
 from models.training.held_out import embed_cache
 from models.training.run import Run
 
+Encode = Callable[[Tensor], dict[str, Tensor]]
 Figures = dict[str, float | None]  # shares of 1, by name; None is what a run cannot do
 
 R = "R@10"
@@ -73,7 +75,7 @@ def deflation_figures(run: Run, deflated: DeflatedMMV, held_out: ClipCache, item
     video = _normal(embed_cache(network, held_out, run.config)[0])["fine"]
     truth = np.arange(len(video))
     naive = DeflatedMMV(network)
-    ways = (naive, deflated, lambda x: network.encode_video(static_clip(x, frames)))
+    ways: tuple[Encode, ...] = (naive, deflated, lambda x: network.encode_video(static_clip(x, frames)))
     low, middle, high = (_recall(_stills(run, held_out, way), video, truth, items) for way in ways)
     still = torch.rand(1, run.config.inputs.frame_height, run.config.inputs.frame_width, 3)
     seconds: tuple[list[float], list[float]] = ([], [])
@@ -88,8 +90,9 @@ def deflation_figures(run: Run, deflated: DeflatedMMV, held_out: ClipCache, item
 
 def chances(clips: list[Clip], items: int, wordings: Wordings = FOOTAGE_WORDINGS) -> dict[str, float]:
     """What a random order gives, for those of the figures that have such."""
-    recall = min(1.0, 10 / min(items, len(clips)))
-    out = dict.fromkeys((TEXT_VIDEO, AUDIO_VIDEO, TEXT_AUDIO, IMAGE_VIDEO, NAIVE, TRAINED), recall)
+    both = sum(clip.has_audio and bool(clip.narrations) for clip in clips)
+    out = dict.fromkeys((TEXT_VIDEO, AUDIO_VIDEO, TEXT_AUDIO), min(1.0, 10 / min(items, both)))
+    out |= dict.fromkeys((IMAGE_VIDEO, NAIVE, TRAINED), min(1.0, 10 / min(items, len(clips))))
     for name, queries in wordings.items():
         shares = [np.mean([concept in clip.concepts for clip in clips]) for concept, _ in pairs(queries)]
         if any(shares):
@@ -97,7 +100,7 @@ def chances(clips: list[Clip], items: int, wordings: Wordings = FOOTAGE_WORDINGS
     return out
 
 
-def _stills(run: Run, held_out: ClipCache, encode: object) -> np.ndarray:
+def _stills(run: Run, held_out: ClipCache, encode: Encode) -> np.ndarray:
     """Fine embeddings of a still out of each clip, between two of its window's frames."""
     spec = run.config.inputs
     first = (held_out.frames.shape[1] - spec.frames * PER_STEP) // 2
@@ -105,7 +108,7 @@ def _stills(run: Run, held_out: ClipCache, encode: object) -> np.ndarray:
     parts = []
     for i in range(0, len(held_out.clips), BATCH):
         pictures = np.ascontiguousarray(centre_crop(held_out.frames[i : i + BATCH, place], spec))
-        parts.append(encode(torch.from_numpy(pictures).float() / 255)["fine"])  # type: ignore[operator]
+        parts.append(encode(torch.from_numpy(pictures).float() / 255)["fine"])
     return _numpy(torch.cat(parts))
 
 

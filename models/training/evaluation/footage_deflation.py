@@ -33,7 +33,7 @@ def deflation(encoders: Encoders, found: EmbeddedClips, items: int) -> dict[str,
     truth = np.arange(len(found.clips))
     return {
         "paths": {name: asdict(retrieval(s, truth, items)) for name, s in scores.items()},
-        "gap_closed": gap_closed(*scores.values(), items),
+        "gap_closed": gap_closed(list(scores.values()), items),
         "seconds_per_still": _cost(encoders, found.stills[:1], frames),
         "frames": frames,
     }
@@ -56,14 +56,15 @@ def inflated_fine(encoders: Encoders, stills: np.ndarray) -> np.ndarray:
     return np.concatenate([encoders.video(still[None, None].repeat(frames, axis=1)).fine for still in stills])
 
 
-def gap_closed(naive: np.ndarray, trained: np.ndarray, inflated: np.ndarray, items: int) -> dict[str, dict[str, Any]]:
-    """By recall, the share of the way from naive to inflated that the trained path goes. Scores [N, N] of each path.
+def gap_closed(scores: list[np.ndarray], items: int) -> dict[str, dict[str, Any]]:
+    """By recall, the share of the way from naive to inflated that the trained path goes: scores [N, N] in that order.
 
     The interval resamples the queries, the same ones for all paths. Shares of a gap that is no larger than noise mean
     nothing: `gap` is its size.
     """
+    naive, trained, inflated = scores
     truth, n = np.arange(len(naive)), naive.shape[1]
-    better = [beaten_by(scores, truth) for scores in (naive, trained, inflated)]
+    better = [beaten_by(path, truth) for path in (naive, trained, inflated)]
     drawn = resamples(len(naive))
     out = {}
     for k in RANKS:
