@@ -110,6 +110,9 @@ def test_voc07_without_the_test_lists_says_where_they_come_from(tmp_path: Path, 
     (data / "VOCdevkit/VOC2007/ImageSets/Main/car_test.txt").unlink()
     with pytest.raises(ProtocolError, match="annotated test archive"):
         evaluate("voc07", encoders, data)
+    text(data / "VOCdevkit/VOC2007/ImageSets/Main/car_test.txt", "000013 2")
+    with pytest.raises(ProtocolError, match="not an image's name and 1, 0 or -1"):
+        evaluate("voc07", encoders, data)
     with pytest.raises(ProtocolError, match="image path 'flat' is not known"):
         evaluate("voc07", encoders, data, image_paths=("flat",))
 
@@ -159,3 +162,6 @@ def test_imagenets_flat_validation_folder_takes_its_labels_from_the_development_
     result = evaluate("imagenet", encoders, data, image_paths=("deflated",))
     assert figure(result, "top-1, deflated").value == 1
     assert coverage(result, "val") == (50_000, 3, 49_997, 0)
+    picture(data / "val" / "ILSVRC2012_val_00000004.JPEG", RED, 4)
+    with pytest.raises(ProtocolError, match="has 3 lines, none for this image"):
+        evaluate("imagenet", encoders, data, image_paths=("deflated",))

@@ -128,3 +128,13 @@ def test_youcook2_ranks_the_validation_segments(tmp_path: Path, encoders: Encode
     (data / "youcookii_annotations_trainval.json").write_text("{}")
     with pytest.raises(ProtocolError, match="is not YouCook2's list"):
         evaluate("youcook2", encoders, data)
+
+
+def test_a_pair_without_its_sentence_is_named(tmp_path: Path, encoders: Encoders) -> None:
+    path = text(tmp_path / "MSRVTT_JSFUSION_test.csv", "key,vid_key,video_id,sentence", "ret0,m,video7020")
+    with pytest.raises(ProtocolError, match="lacks its video or its sentence"):
+        evaluate("msrvtt", encoders, tmp_path)
+    path.unlink()
+    (tmp_path / "msrvtt_ret_test1k.json").write_text('[{"video": "video7020.mp4"}]')
+    with pytest.raises(ProtocolError, match="lacks its video or its sentence"):
+        evaluate("msrvtt", encoders, tmp_path)

@@ -100,7 +100,7 @@ def read_classes(path: Path) -> dict[str, int]:
         rows = list(csv.DictReader(file))
     try:
         return {row["mid"]: int(row["index"]) for row in rows}
-    except (KeyError, ValueError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise ProtocolError(f"{path}: a row lacks index or mid ({error})") from None
 
 

@@ -44,7 +44,7 @@ def read(context: Context) -> Labelled:
         labels = {row["filename"]: int(row["target"]) for row in rows}
         folds = {row["filename"]: int(row["fold"]) for row in rows}
         names = {int(row["target"]): row["category"] for row in rows}
-    except (KeyError, ValueError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise ProtocolError(f"{meta}: a row lacks filename, fold, target or category ({error})") from None
     splits = [
         Split(f"fold {n}", [f for f in folds if folds[f] != n], [f for f in folds if folds[f] == n])

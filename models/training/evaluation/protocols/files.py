@@ -8,13 +8,16 @@ from models.training.evaluation.protocols.result import ProtocolError
 VIDEOS = (".avi", ".mp4", ".mkv", ".webm", ".mov", ".m4v")
 SOUNDS = (".wav", ".flac", ".mp3", ".m4a", ".ogg", ".opus", ".aac", *VIDEOS)
 
+SHOWN = 6  # places that a message names
+
 
 def first_of(data: Path, candidates: list[str], what: str) -> Path:
-    """The first of some paths below `data` that is there. Raises ProtocolError, which names them all."""
+    """The first of some paths below `data` that is there. Raises ProtocolError, which names the likeliest."""
     for candidate in candidates:
         if (data / candidate).exists():
             return data / candidate
-    raise ProtocolError(f"{data} has no {what}; looked for {', '.join(candidates)}")
+    others = f" and {len(candidates) - SHOWN} other places" if len(candidates) > SHOWN else ""
+    raise ProtocolError(f"{data} has no {what}; looked for {', '.join(candidates[:SHOWN])}{others}")
 
 
 def by_stem(data: Path, suffixes: tuple[str, ...]) -> dict[str, Path]:

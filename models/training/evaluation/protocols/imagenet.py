@@ -124,8 +124,10 @@ def validation(data: Path, root: Path, index: dict[str, int]) -> Labelled:
     truth = [int(line) for line in lines(kit / "ILSVRC2012_validation_ground_truth.txt")]
     out = []
     for name in images_in(root):
-        number = int(Path(name).stem.rpartition("_")[2])  # ILSVRC2012_val_00000001.JPEG, from 1
-        wnid = by_number[truth[number - 1]]
+        number = Path(name).stem.rpartition("_")[2]  # ILSVRC2012_val_00000001.JPEG, from 1
+        if not number.isdecimal() or not 1 <= int(number) <= len(truth):
+            raise ProtocolError(f"{root / name}: the ground truth in {kit} has {len(truth)} lines, none for this image")
+        wnid = by_number.get(truth[int(number) - 1], "")
         if wnid in index:
             out.append((name, root / name, index[wnid]))
     return out

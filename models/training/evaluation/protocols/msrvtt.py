@@ -33,8 +33,11 @@ def read(path: Path) -> list[tuple[str, str]]:
     try:
         if path.suffix == ".json":
             rows = json.loads(path.read_text(encoding="utf-8"))
-            return [(Path(row["video"]).stem, row["caption"]) for row in rows]
+            return [(Path(row["video"]).stem, str(row["caption"])) for row in rows]
         with path.open(newline="", encoding="utf-8-sig") as file:
-            return [(row["video_id"], row["sentence"]) for row in csv.DictReader(file)]
+            pairs = [(row["video_id"], row["sentence"]) for row in csv.DictReader(file)]
+        if any(video is None or sentence is None for video, sentence in pairs):
+            raise ValueError("a line is too short")
+        return pairs
     except (KeyError, TypeError, ValueError) as error:
         raise ProtocolError(f"{path}: an entry lacks its video or its sentence ({error})") from None

@@ -39,6 +39,8 @@ def read(context: Context) -> Labelled:
         data, ["ucfTrainTestlist", "UCF101TrainTestSplits-RecognitionTask/ucfTrainTestlist"], "split lists"
     )
     numbered = [line.split() for line in lines(lists / "classInd.txt")]
+    if any(len(row) != 2 or not row[0].isdecimal() for row in numbered):
+        raise ProtocolError(f"{lists / 'classInd.txt'}: a line is not a number and a class")
     index = {name: int(number) - 1 for number, name in numbered}
     labels: dict[str, int] = {}
 

@@ -81,6 +81,8 @@ def read_set(main: Path, classes: list[str], name: str) -> ImageSet:
         if not path.is_file():
             raise ProtocolError(f"{path} is missing; the test lists come with the annotated test archive")
         rows = [line.split() for line in lines(path)]
+        if any(len(row) != 2 or row[1] not in ("1", "0", "-1") for row in rows):
+            raise ProtocolError(f"{path}: a line is not an image's name and 1, 0 or -1")
         names = names or [row[0] for row in rows]
         if [row[0] for row in rows] != names:
             raise ProtocolError(f"{path} does not list the images that {classes[0]}_{name}.txt lists")

@@ -48,5 +48,5 @@ def read(path: Path, there: dict[str, Path]) -> list[Described]:
             for name, annotations in sorted(films.items())
             if annotations
         ]
-    except (KeyError, IndexError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, IndexError, TypeError, ValueError) as error:
         raise ProtocolError(f"{path} is not YouCook2's list: {type(error).__name__} {error}") from None
