@@ -208,3 +208,13 @@ def test_a_configuration_names_its_sources(data: Path, other: Path, tmp_path: Pa
     live.close()
     with pytest.raises(DataError, match="pass --data, or name data"):
         open_data(tiny.config(), None, tmp_path)
+
+
+def test_a_share_of_the_clips_can_be_held_out(other: Path, tmp_path: Path) -> None:
+    config = configured(SourceConfig(str(other)), stretch_s=2.0, hold_out=0.2)
+    training = open_data(config, None, tmp_path)
+    assert training.held_out is not None
+    kept, held = ([item.id for item in s.items] for s in (training.sources[0], training.held_out))
+    assert held == ["a.mp4@10.000", "b.mp4@10.000"]
+    assert len(kept) == 10
+    assert [clip.id for clip in training.cache.clips] == kept

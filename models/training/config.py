@@ -101,19 +101,23 @@ class DataConfig:
     """The data where no --data is given, and how it is read.
 
     Films are cut into stretches of `stretch_s`. `cache`: decode everything once and keep it; if not, `workers`
-    processes decode during training.
+    processes decode during training. `hold_out` is the share of the clips that is kept out of training, to judge it by
+    where no --validation is given.
     """
 
     sources: tuple[SourceConfig, ...] = ()
     stretch_s: float = 10.0
     cache: bool = True
     workers: int = 2
+    hold_out: float = 0.0
 
     def __post_init__(self) -> None:
         if self.workers < 1 or self.stretch_s <= 0:
             raise ValueError("workers must be at least 1, and stretch_s more than 0")
         if any(source.share <= 0 for source in self.sources):
             raise ValueError("the share of a source must be more than 0")
+        if not 0 <= self.hold_out < 1:
+            raise ValueError(f"hold_out is {self.hold_out}; it must be at least 0 and below 1")
 
 
 @dataclass(frozen=True)

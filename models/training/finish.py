@@ -46,12 +46,13 @@ def export_run(run: Path, data: Data, out: Path) -> Bundle:
 
 def _recorded(run: Run, data: Data) -> list[Clip] | Source:
     """The data a run was trained on: the clips of footage, whose games and maps are told, or sources of any kind."""
-    if isinstance(data, Path) and (data / "manifest.jsonl").is_file():
+    whole = not run.config.data.hold_out
+    if whole and isinstance(data, Path) and (data / "manifest.jsonl").is_file():
         try:
             return read_manifest(data / "manifest.jsonl")
         except ManifestError:  # not footage: a plain manifest
             pass
-    return merged(open_sources(run.config, data))
+    return merged(open_sources(run.config, data)[0])
 
 
 def evaluate_into(bundle: Bundle, data: Path, console: Console) -> Bundle:

@@ -14,7 +14,7 @@ from models.training.checkpoints import clear_disk_errors, restore_checkpoint, s
 from models.training.config import TrainConfig
 from models.training.data.batches import Batches
 from models.training.data.cache import ClipCache, open_cache
-from models.training.data.open_data import Data, open_data
+from models.training.data.open_data import DECODED, Data, open_data
 from models.training.data.sample import Source
 from models.training.data.word_vectors import WordTable, build_word_table
 from models.training.held_out import embed_cache, quick_evaluation
@@ -102,7 +102,7 @@ def _train(
         table = word_table(folder, config, console)
         with progress_bar(console) as bar:
             task = bar.add_task("decoding clips")
-            keep = folder / "decoded"
+            keep = folder / DECODED
             training = open_data(
                 config,
                 data,
@@ -110,8 +110,9 @@ def _train(
                 progress=lambda n, of: bar.update(task, completed=n, total=of),
                 report=lambda line: console.print(line, markup=False, highlight=False, soft_wrap=True),
             )
-            held_out = open_cache(validation, config.inputs, config.augment.margin, keep=keep) if validation else None
-    network = _new_network(config, table).to(replica.device)
+            judge = validation or training.held_out
+            held_out = open_cache(judge, config.inputs, config.augment.margin, keep=keep) if judge else None
+    network = new_network(config, table).to(replica.device)
     if replica.world > 1:
         synchronise_batch_norms(network)
     optimiser = torch.optim.Adam([p for p in network.parameters() if p.requires_grad], lr=config.optim.learning_rate)
@@ -147,7 +148,7 @@ def _finish(
         console.print(f"no report: {error}; later: mmv-search report {run.folder}", soft_wrap=True)
 
 
-def _new_network(config: TrainConfig, table: WordTable) -> MMV:
+def new_network(config: TrainConfig, table: WordTable) -> MMV:
     """A network of random weights, channels last."""
     network = MMV(config.network, torch.from_numpy(table.vectors()))
     for part in (network.video, network.audio):

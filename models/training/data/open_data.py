@@ -10,6 +10,7 @@ from models.training.config import SourceConfig, TrainConfig
 from models.training.data.batches import Part
 from models.training.data.cache import ClipCache, open_cache
 from models.training.data.decoder import Decoder
+from models.training.data.hold_out import hold_out
 from models.training.data.limit_text import limit_text
 from models.training.data.sample import DataError, Source, joined_fingerprint
 from models.training.data.sources import open_source
@@ -22,10 +23,13 @@ Data = Path | Source | None  # where the training data is; None: where the confi
 
 @dataclass(frozen=True)
 class TrainingData:
-    """Sources and their parts of each batch; and decoded clips of the one with the largest share, to measure on."""
+    """Sources and their parts of each batch; what of them is held out; decoded clips of the one with the largest share,
+    to measure on.
+    """
 
     sources: list[Source]
     parts: list[Part]
+    held_out: Source | None
     cache: ClipCache
 
     def close(self) -> None:
@@ -47,7 +51,7 @@ def open_data(
     `keep`: where decoded clips are kept that cannot lie by their data. `report` is told what there is and what was
     skipped.
     """
-    sources = open_sources(config, data, progress)
+    sources, held_out = open_sources(config, data, progress)
     shares = [1.0] if data else [source.share for source in config.data.sources]
     for source in sources:
         report(source.describe())
@@ -62,11 +66,24 @@ def open_data(
             caches[-1] if config.data.cache else Decoder(source, config.augment.margin, config.data.workers, report)
         )
         parts.append(Part(limit_text(reader, config.text, config.seed), share))
-    return TrainingData(sources, parts, caches[shares.index(max(shares))])
+    return TrainingData(sources, parts, held_out, caches[shares.index(max(shares))])
 
 
-def open_sources(config: TrainConfig, data: Data, progress: Callable[[int, int], None] | None = None) -> list[Source]:
-    """The sources of a run: the one that is given, or else those of the configuration. Raises DataError."""
+def open_sources(
+    config: TrainConfig, data: Data, progress: Callable[[int, int], None] | None = None
+) -> tuple[list[Source], Source | None]:
+    """The sources of a run, the one that is given or else those of the configuration, less what is held out; and that.
+
+    Raises DataError.
+    """
+    sources = _open_all(config, data, progress)
+    if not config.data.hold_out:
+        return sources, None
+    parts = [hold_out(source, config.data.hold_out) for source in sources]
+    return [kept for kept, _ in parts], merged([judge for _, judge in parts])
+
+
+def _open_all(config: TrainConfig, data: Data, progress: Callable[[int, int], None] | None) -> list[Source]:
     if isinstance(data, Source):
         return [data]
     named = (SourceConfig(str(data)),) if data else config.data.sources
@@ -85,7 +102,7 @@ def open_sources(config: TrainConfig, data: Data, progress: Callable[[int, int],
 
 
 def merged(sources: list[Source]) -> Source:
-    """Several sources as one, for the records."""
+    """Several sources as one."""
     return Source(
         kind=", ".join(source.kind for source in sources),
         folder=sources[0].folder,
