@@ -7,8 +7,6 @@ a machine that does nothing else meanwhile.
 """
 
 import argparse
-import os
-import platform
 import tempfile
 import time
 from collections.abc import Callable
@@ -28,6 +26,7 @@ from models.training.data.decoder import Decoder
 from models.training.data.sample import Source, fingerprint_of
 from models.training.data.sources import open_source
 from models.training.objective import losses
+from models.training.run_log import machine
 
 CONFIG = Path("models/training/configs/freedoom-fac-small.yaml")
 
@@ -74,8 +73,8 @@ def main() -> None:
         "# Data against network",
         "",
         f"`python docs/benchmarks/loader.py --data DATA --clips {args.clips} --steps {args.steps}`; {config.name}, "
-        f"batches of {batch} clips of {size} with {config.inputs.window_s:g} s of sound. {platform.processor()}, "
-        f"{os.cpu_count()} cores, torch {torch.__version__} with {config.optim.threads} threads.",
+        f"batches of {batch} clips of {size} with {config.inputs.window_s:g} s of sound. {machine()}; "
+        f"torch {torch.__version__}.",
         "",
         "| | clips/s | of the network's | core time a clip |",
         "|---|---|---|---|",

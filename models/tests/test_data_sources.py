@@ -76,6 +76,24 @@ def test_a_stretch_is_decoded_from_its_place_in_the_film(films: Path, cache: Cli
     assert not cache.sound[0].any()
 
 
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".ts"])
+def test_reading_begins_at_a_time_in_files_that_can_seek_and_in_those_that_cannot(
+    films: Path, tmp_path: Path, suffix: str
+) -> None:
+    film = media_samples.remuxed(films / "told.mp4", tmp_path / f"film{suffix}")
+    whole = np.stack(list(read_frames(film, 0.2, 24, 32)))
+    heard = np.concatenate(list(read_audio(film, 8000)))
+    for start_s in (0.6, 3.0, 5.8):
+        frames = np.stack(list(read_frames(film, 0.2, 24, 32, start_s=start_s)))
+        assert np.array_equal(frames, whole[round(start_s / 0.2) :])
+        sound = np.concatenate(list(read_audio(film, 8000, start_s=start_s)))
+        rest = heard[round(start_s * 8000) :]
+        assert abs(len(sound) - len(rest)) < 80
+        both = min(len(sound), len(rest))
+        assert np.corrcoef(sound[:both], rest[:both])[0, 1] > 0.99
+    assert not list(read_frames(film, 0.2, 24, 32, start_s=60.0))
+
+
 def test_decoded_clips_are_not_kept_in_other_peoples_folders(films: Path, source: Source, cache: ClipCache) -> None:
     with pytest.raises(DataError, match="not ours to write to"):
         open_cache(source, tiny.INPUTS, 0.125)
