@@ -24,7 +24,7 @@ def test_the_shipped_configuration_loads() -> None:
 
 
 def test_every_configuration_builds() -> None:
-    found = sorted(CONFIGS.glob("*.yaml"))
+    found = sorted(set(CONFIGS.glob("*.yaml")) - set(CONFIGS.glob("ablation*")))  # those are of another kind
     assert {path.stem for path in found} == {"freedoom-fac-small", *(f"mmv-{arch}" for arch in ARCHS)}
     for path in found:
         config = load_config(path)
