@@ -38,7 +38,8 @@ def run_ablation(ablation: Ablation, data: Path, held_out: Path, out: Path, seed
     config = ablation.config_of(ablation.baseline, 0)
     work = _Work(ablation, _first_clips(data, out, ablation.clips), out)
     judged_by = read_manifest(held_out / MANIFEST)
-    _same_data(out / "data.json", read_manifest(work.data / MANIFEST), judged_by)
+    trained_on = read_manifest(work.data / MANIFEST)
+    _same_data(out / "data.json", trained_on, judged_by)
     word_table(out, config, console)
     cache = _decoded(held_out, config, "decoding held-out clips", console)
     _decoded(work.data, config, "decoding clips", console)
@@ -47,13 +48,14 @@ def run_ablation(ablation: Ablation, data: Path, held_out: Path, out: Path, seed
     results: dict[str, dict[int, Figures]] = {arm: {} for arm in ablation.arms}
     names = {name: arm.about for name, arm in ablation.arms.items()}
     by_chance = chances(clips, ablation.items)
+    about = _about(ablation, config, trained_on, clips)
     found = ""
     # Seed after seed, so that a table that is cut short compares all arms.
     for seed in range(seeds):
         for number, arm in enumerate(ablation.arms, 1):
             console.print(f"seed {seed + 1} of {seeds}, arm {number} of {len(ablation.arms)}: {arm}")
             results[arm][seed] = work.figures_of(arm, seed, cache, clips)
-            found = page(ablation.about, names, ablation.baseline, results, by_chance)
+            found = page(about, names, ablation.baseline, results, by_chance)
             (out / PAGE).write_text(found)
             told = {"ablation": asdict(ablation), "chance": by_chance, "figures": results}
             (out / RESULTS).write_text(json.dumps(told, indent=1) + "\n")
@@ -111,6 +113,19 @@ def _first_clips(data: Path, out: Path, count: int) -> Path:
     folder.mkdir(exist_ok=True)
     write_manifest(folder / MANIFEST, [replace(clip, file=str((data / clip.file).resolve())) for clip in clips[:count]])
     return folder
+
+
+def _about(ablation: Ablation, config: TrainConfig, trained_on: list[Clip], judged_by: list[Clip]) -> str:
+    """What was compared, on what, and how to do it again."""
+    seen, maps = {clip.map for clip in trained_on}, sorted({clip.map for clip in judged_by})
+    unseen = "" if seen & set(maps) else " that training never saw"
+    return (
+        f"# Ablation: {config.name.removesuffix('-' + ablation.baseline)}\n\n{ablation.about} Each run: "
+        f"{config.optim.steps} steps of {config.optim.batch} out of {len(trained_on)} clips of {len(seen)} maps. "
+        f"Judged on {len(judged_by)} clips of {len(maps)} maps{unseen} ({', '.join(maps)}): parts of clips are found "
+        f"among {ablation.items}, concepts by sight alone, stills are repeated through the video network.\n\n"
+        "Written by `mmv-search ablate CONFIG.yaml --data DATA --held-out HELD_OUT --out RUNS`."
+    )
 
 
 def _same_data(record: Path, *sets: list[Clip]) -> None:
