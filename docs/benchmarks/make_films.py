@@ -36,7 +36,7 @@ def main() -> None:
         path = args.out / f"film-{i:02d}.mp4"
         chosen = [pictures[j] for j in rng.choice(len(pictures), args.scenes, replace=False)]
         heard = [sounds[j] for j in rng.choice(len(sounds), 4 * args.scenes, replace=False)]
-        write_film(path, chosen, heard, rng)
+        write_film(path, chosen, track(heard, SCENE_S * len(chosen)), rng)
         print(path)
 
 
@@ -48,9 +48,8 @@ def is_photograph(path: Path) -> bool:
         return len(image.convert("RGB").resize((64, 64)).getcolors(4096) or []) > 600
 
 
-def write_film(path: Path, pictures: list[Path], sounds: list[Path], rng: np.random.Generator) -> None:
-    """Scenes of SCENE_S seconds, each its own picture; the sounds follow each other without regard to the cuts."""
-    seconds = SCENE_S * len(pictures)
+def write_film(path: Path, pictures: list[Path], wave: np.ndarray, rng: np.random.Generator) -> None:
+    """Scenes of SCENE_S seconds, each its own picture, with a sound float32 [S] at RATE."""
     with av.open(str(path), "w") as out:
         video = out.add_stream("libx264", rate=FPS, options={"preset": "veryfast", "crf": "24"})
         video.width, video.height, video.pix_fmt = WIDTH, HEIGHT, "yuv420p"
@@ -59,7 +58,6 @@ def write_film(path: Path, pictures: list[Path], sounds: list[Path], rng: np.ran
             for frame in scene(picture, rng):
                 out.mux(video.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
         out.mux(video.encode(None))
-        wave = track(sounds, seconds)
         for start in range(0, len(wave), 1024):
             chunk = av.AudioFrame.from_ndarray(wave[None, start : start + 1024], format="fltp", layout="mono")
             chunk.sample_rate, chunk.pts, chunk.time_base = RATE, start, Fraction(1, RATE)
@@ -87,7 +85,7 @@ def scene(picture: Path, rng: np.random.Generator) -> Iterator[np.ndarray]:
 
 
 def track(sounds: list[Path], seconds: float) -> np.ndarray:
-    """The sounds one after the other, repeated to the length: float32 [S] at RATE."""
+    """The sounds one after the other, without regard to cuts, repeated to the length: float32 [S] at RATE."""
     parts = []
     for path in sounds:
         resampler = av.AudioResampler(format="flt", layout="mono", rate=RATE)
