@@ -98,7 +98,7 @@ def ingest_video(
     segments: list[_Building] = []
     pieces: list[_Pieces] = []
     report(0.0, "decoding")
-    windows = confined.decode_windows(path, encoders.bundle.inputs, _info(video))
+    windows = confined.decode_windows(path, encoders.bundle.inputs, media_info(video))
     with ThreadPoolExecutor(embed_threads, thread_name_prefix="embed") as pool:
         for batch in _batches(_ahead(windows), BATCH):
             segments += _embed(batch, encoders, pool, pieces)
@@ -116,8 +116,8 @@ def ingest_video(
     return {"segments": len(finished), "vectors": rows}
 
 
-def _info(video: Video) -> MediaInfo:
-    """What the decode child needs to know of the file."""
+def media_info(video: Video) -> MediaInfo:
+    """What the decode child needs to know of a video's file."""
     return MediaInfo(
         duration_s=video.duration_s,
         has_video=video.has_video,

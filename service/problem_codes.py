@@ -48,6 +48,9 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     "nothing_to_find": (422, "Nothing can be seen or heard in the file"),
     "ingest_cancelled": (409, "The ingest was cancelled"),
     "worker_died": (500, "The worker died on this job"),
+    "training_unavailable": (409, "Training is not installed"),
+    "training_busy": (409, "A model is being trained already"),
+    "training_failed": (500, "The training ended with an error"),
     # the service
     "queue_unavailable": (503, "The job queue is away"),
     "catalogue_busy": (503, "The library is busy"),

@@ -78,6 +78,11 @@ class Settings(BaseSettings):
         return self.home / "bundles"
 
     @property
+    def training_dir(self) -> Path:
+        """What is being adapted or rebuilt for this library, a folder each; an interrupted one goes on there."""
+        return self.home / "training"
+
+    @property
     def active_bundle_file(self) -> Path:
         """Names the promoted bundle in use, a folder of `bundles_dir`; missing when none is."""
         return self.home / "active-bundle"

@@ -6,10 +6,11 @@ so at its next heartbeat.
 """
 
 import secrets
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import and_, or_, select, update
+from sqlalchemy import and_, func, or_, select, update
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Session
 
@@ -115,6 +116,25 @@ class JobQueries:
             session.add(row)
             session.flush()
             return job_from_row(row)
+
+    def create_only_job(self, kinds: Sequence[JobKind], kind: JobKind, payload: dict[str, Any]) -> Job | None:
+        """Queues a job unless one of `kinds` is queued or running: that one is given back if it is the same, else None.
+
+        So only one of them is active at a time.
+        """
+        with self._database.write() as session:
+            for row in session.scalars(select(JobRow).where(JobRow.kind.in_(kinds), JobRow.status.in_(ACTIVE))):
+                return job_from_row(row) if (row.kind, row.payload) == (kind, payload) else None
+            row = new_job_row(kind, None, payload)
+            session.add(row)
+            session.flush()
+            return job_from_row(row)
+
+    def active_jobs(self, kinds: Sequence[JobKind]) -> int:
+        """How many jobs of these kinds are queued or running."""
+        query = select(func.count()).select_from(JobRow).where(JobRow.kind.in_(kinds), JobRow.status.in_(ACTIVE))
+        with self._database.read() as session:
+            return session.scalar(query) or 0
 
     def cancel_job(self, job_id: str) -> Job | None:
         """Cancels a job that is not over yet (one that is stays as it is); its job as it now is, or None."""

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 VideoStatus = Literal["pending", "ready", "failed"]
 JobStatus = Literal["queued", "running", "done", "failed", "cancelled"]
-JobKind = Literal["ingest", "rebuild"]
+JobKind = Literal["ingest", "rebuild", "adapt", "train"]  # rebuild: of the index; adapt, train: of a bundle
 ChangeKind = Literal["add", "remove"]
 
 

@@ -5,6 +5,7 @@ import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from models.preprocess.media import MediaError
@@ -15,6 +16,8 @@ from service.catalogue.segments import VideoGone
 from service.ingest import ingest_video
 from service.jobs.pulse import Pulse, WorkerStopping
 from service.jobs.queue import JobQueue
+from service.jobs.training import KINDS as TRAINING_KINDS
+from service.jobs.training import Trainer, TrainingFailed, run_training
 from service.media.store import MediaStore
 from service.media.thumbnails import Thumbnails
 from service.problem_codes import code_of_file, problem_document
@@ -36,14 +39,28 @@ class Runner:
     encoders: Encoders
     queue: JobQueue
     stopping: threading.Event = field(default_factory=threading.Event)
+    trainer: Trainer = field(default_factory=Trainer)
 
     def run(self, job_id: str) -> None:
-        """Does a job, unless it is over or another worker's. Raises nothing: how it ended is in the catalogue."""
+        """Does a job, unless it is over or another worker's. Raises nothing: how it ended is in the catalogue.
+
+        A training is done in a thread of its own: it takes hours, in which other jobs are to go on.
+        """
         if self.stopping.is_set():
             return
+        waiting = self.catalogue.job(job_id)
+        is_training = waiting is not None and waiting.kind in TRAINING_KINDS
+        if is_training and self.trainer.busy:
+            return  # this very one, delivered twice; or another, which the janitor delivers again
         job = self.catalogue.claim_job(job_id, self.name)
         if job is None:
             return
+        if is_training:
+            self.trainer.start(partial(self._do, job))
+        else:
+            self._do(job)
+
+    def _do(self, job: Job) -> None:
         log.info("job %s (%s %s): attempt %d", job.id, job.kind, job.video_id or "", job.attempts)
         try:
             with Pulse(self.catalogue, job.id, self.name, self.stopping) as pulse:
@@ -56,6 +73,9 @@ class Runner:
                 self.thumbnails.delete(job.video_id)  # those that were made after the video was deleted
         except WorkerStopping:
             self.catalogue.release_job(job.id, self.name)
+        except TrainingFailed as error:
+            log.error("job %s: the training failed: %s", job.id, error)
+            self.catalogue.fail_job(job.id, self.name, problem_document("training_failed", str(error)))
         except MediaError as error:
             log.info("job %s: %s: %s", job.id, error.code, error.message)
             self.catalogue.fail_job(job.id, self.name, problem_document(code_of_file(error.code), error.message))
@@ -69,6 +89,8 @@ class Runner:
             self._rebuild_if_outgrown()
 
     def _work(self, job: Job, report: Callable[[float, str], None]) -> dict[str, Any]:
+        if job.kind in TRAINING_KINDS:
+            return run_training(self.settings, self.catalogue, job, report)
         if job.kind == "rebuild":
             for waiting in self.catalogue.queue_waiting(self.encoders.bundle.fingerprint):
                 self.queue.enqueue(waiting.id)
@@ -89,7 +111,7 @@ class Runner:
 
     def _rebuild_if_outgrown(self) -> None:
         """Once nothing else is to be done: queue a rebuild when much of the library is not in the index generation."""
-        if self.stopping.is_set() or self.catalogue.counts()["active_jobs"]:
+        if self.stopping.is_set() or self.catalogue.active_jobs(("ingest", "rebuild")):
             return
         if is_outgrown(self.catalogue, self.encoders.bundle.fingerprint, self.settings.index_dir):
             self.queue.enqueue(self.catalogue.create_job("rebuild", {"reason": "outgrown"}).id)

@@ -76,6 +76,8 @@ def run_worker(settings: Settings, name: str, parent_pid: int | None = None) -> 
         redis = Redis.from_url(settings.redis_url)
         Worker(redis, catalogue.library_id(), runner.stopping).work(logging_level="WARNING")
     finally:
+        runner.stopping.set()
+        runner.trainer.join()
         janitor.stop()
         queue.close()
         catalogue.close()

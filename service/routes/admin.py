@@ -1,15 +1,17 @@
 """The index and the models. Every call here needs the admin token (service/auth.py)."""
 
 from pathlib import Path
+from typing import Any
 
 from fastapi import APIRouter
 
 from models.bundle import Bundle, BundleError, load_bundle
 from service import catalogue, problems
 from service.bundles import bundle_folders
+from service.jobs import training
 from service.library_view import generation_details
 from service.routes.jobs import job_schema
-from service.schemas.admin import BundleInfo, BundleList, IndexStatus
+from service.schemas.admin import AdaptRequest, BundleInfo, BundleList, IndexStatus, RebuildRequest
 from service.schemas.jobs import Job
 from service.state import State, StateOf
 
@@ -20,6 +22,32 @@ router = APIRouter(prefix="/v1/admin", tags=["admin"])
 async def rebuild_index(state: StateOf) -> Job:
     """Build a new index generation, as a job; its result says what changed. One that waits already is not doubled."""
     return job_schema(await state.read(_queue_rebuild, state))
+
+
+@router.post(
+    "/bundles/adapt",
+    status_code=202,
+    responses=problems.openapi("queue_unavailable", "training_unavailable", "training_busy"),
+)
+async def adapt_bundle(state: StateOf, wanted: AdaptRequest) -> Job:
+    """Adapt the active model to the library's own films, as a job; its result says whether it is better, and where.
+
+    One training at a time; the same again goes on where it was interrupted, or gives the job that is at it.
+    """
+    return job_schema(await state.read(_queue_training, state, "adapt", wanted.model_dump()))
+
+
+@router.post(
+    "/bundles/rebuild",
+    status_code=202,
+    responses=problems.openapi("queue_unavailable", "training_unavailable", "training_busy"),
+)
+async def rebuild_bundle(state: StateOf, wanted: RebuildRequest) -> Job:
+    """Make a model from nothing, as a job of hours: footage, training, figures; its result says where the bundle is.
+
+    One training at a time; the same again goes on where it was interrupted, or gives the job that is at it.
+    """
+    return job_schema(await state.read(_queue_training, state, "train", wanted.model_dump()))
 
 
 @router.get("/index", responses=problems.openapi())
@@ -39,6 +67,29 @@ def _queue_rebuild(state: State) -> catalogue.Job:
         raise problems.queue_unavailable()
     job = state.catalogue.create_job("rebuild")
     state.queue.enqueue(job.id)
+    return job
+
+
+def _queue_training(state: State, kind: catalogue.JobKind, payload: dict[str, Any]) -> catalogue.Job:
+    if absent := training.missing(kind):
+        raise problems.Refused(
+            "training_unavailable",
+            f"The service has no {', '.join(absent)}: install mmv-search[train] beside it and start it again.",
+        )
+    if "config" in payload and payload["config"] not in training.configurations():
+        known = ", ".join(training.configurations())
+        raise problems.Refused(
+            "invalid_request", f"There is no configuration {payload['config']!r}; known are {known}."
+        )
+    if not state.queue.ping():
+        raise problems.queue_unavailable()
+    job = state.catalogue.create_only_job(training.KINDS, kind, payload)
+    if job is None:
+        raise problems.Refused(
+            "training_busy", "Another training is queued or running. Wait for its job, or cancel it, and try again."
+        )
+    if job.status == "queued":
+        state.queue.enqueue(job.id)
     return job
 
 

@@ -9,7 +9,7 @@ JobStatus = Literal["queued", "running", "done", "failed", "cancelled"]
 
 
 class Job(BaseModel):
-    """Work in the background: taking in a video, rebuilding the index."""
+    """Work in the background: taking in a video, rebuilding the index, adapting or rebuilding the model."""
 
     id: str
     kind: str
