@@ -23,6 +23,8 @@ from models.training import trainer
 from models.training.cli import register
 from models.training.config import TrainConfig, config_dict
 from models.training.data.batches import Batch, Batches
+from models.training.data.manifest import read_manifest
+from models.training.data.splits import split_of
 from models.training.rebuild import Footage, Sets, rebuild
 from models.training.stages import StagesError, fingerprint, progress, read_state
 
@@ -195,3 +197,20 @@ def test_the_command_promotes_only_when_asked(sets: Sets, whole: Bundle, tmp_pat
     result = run("--promote")
     assert result.exit_code == 1
     assert "cannot promote" in result.output
+
+
+@pytest.mark.footage
+def test_footage_is_filmed_once_on_maps_that_no_two_sets_share(tmp_path: Path) -> None:
+    footage = Footage(clips=2, validation_clips=1, held_out_clips=1, seed=3)
+    for first in ("-> footage", "footage: done before"):
+        console = StoppingConsole("-> train")
+        with pytest.raises(Stopped):
+            rebuild(config(), footage, tmp_path, console)
+        assert console.lines[0] == first
+    names = ("train", "validation", "held-out")
+    sets = {name: read_manifest(tmp_path / "footage" / name / "manifest.jsonl") for name in names}
+    assert {name: len(clips) for name, clips in sets.items()} == {"train": 2, "validation": 1, "held-out": 1}
+    assert len({clip.seed for clips in sets.values() for clip in clips}) == 3
+    splits = {name: {split_of(clip.map) for clip in clips} for name, clips in sets.items()}
+    assert splits == {"train": {"train"}, "validation": {"validation"}, "held-out": {"test"}}
+    assert progress(tmp_path / "rebuild.json")[0] == pytest.approx(0.4)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from models.bundle import load_bundle
 from models.runtime import Encoders
@@ -12,6 +13,8 @@ from models.training.adapt_windows import judging_spec, read_here
 from service.adaptation import adaptation_folder, library_films, read_confined
 from service.catalogue import Catalogue
 from service.catalogue.jobs import JobLost
+from service.cli import app
+from service.commands.common import CommandFailed
 from service.jobs import training
 from service.jobs.queue import JobQueue
 from service.jobs.training import KINDS, run_training
@@ -110,3 +113,26 @@ def test_what_training_needs_is_named_without_loading_it(monkeypatch: pytest.Mon
     monkeypatch.setitem(training.NEEDED, "adapt", ("no_such_package", "torch"))
     assert training.missing("adapt") == ["no_such_package"]
     assert "freedoom-fac-small" in training.configurations()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ((), "--library, or --data FOLDER"),
+        (("--library", "--data", "films"), "--library, or --data FOLDER"),
+        (("--data", "films"), "--out DIR"),
+    ],
+)
+def test_what_to_adapt_to_must_be_named(settings: Settings, arguments: tuple[str, ...], words: str) -> None:
+    result = CliRunner().invoke(app, ["adapt", *arguments, "--home", str(settings.home)])
+    assert result.exit_code == 1
+    assert isinstance(result.exception, CommandFailed)
+    assert words in str(result.exception)
+
+
+def test_a_folder_without_films_is_one_line(settings: Settings, tmp_path: Path) -> None:
+    line = ["adapt", "--data", str(tmp_path), "--out", str(tmp_path / "out"), "--home", str(settings.home)]
+    result = CliRunner().invoke(app, line)
+    assert result.exit_code == 1, result.output
+    assert "error: too little to learn from" in result.output
+    assert not (tmp_path / "out").exists()
