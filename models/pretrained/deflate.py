@@ -20,7 +20,7 @@ from models.networks.deflation import DeflatedMMV
 from models.networks.mmv import MMV
 from models.training.config import DeflateConfig
 from models.training.data.folder import stills
-from models.training.deflate import SPACES, fit_deflated, mean_cosine, static_outputs
+from models.training.deflate import SPACES, Stills, fit_deflated, mean_cosine, static_outputs
 from models.training.progress import progress_bar
 
 STILLS = 256
@@ -50,16 +50,17 @@ def deflate_on_stills(
         held = np.arange(len(images)) % HELD_OUT == HELD_OUT - 1
         train, judge = np.flatnonzero(~held), np.flatnonzero(held)
 
-        def pairs(step: int) -> tuple[Tensor, dict[str, Tensor]]:
+        def of_step(step: int) -> Stills:
             rows = np.random.default_rng(step).choice(train, min(config.batch, len(train)), replace=False)
-            return _unit(images[rows], device), {s: torch.from_numpy(v[rows]).to(device) for s, v in wanted.items()}
+            static = {s: torch.from_numpy(v[rows]).to(device) for s, v in wanted.items()}
+            return Stills(_unit(images[rows], device), static)
 
         def cosine() -> float:
             target = torch.from_numpy(wanted["fine"][judge]).to(device)
             return mean_cosine(deflated, _unit(images[judge], device), target)
 
         naive = cosine()  # of the untouched copy: resuming happens in fit_deflated
-        fit_deflated(deflated, pairs, config, bar, work / f"fit-{key}-{steps}.pt")
+        fit_deflated(deflated, of_step, config, bar, work / f"fit-{key}-{steps}.pt")
         trained = cosine()
     network.cpu()
     deflated.cpu()

@@ -24,6 +24,7 @@ from models.training.data.cache import PER_STEP, ClipCache, open_cache
 from models.training.data.manifest import read_manifest, write_manifest
 from models.training.deflate import (
     CHECKPOINT_EVERY,
+    Stills,
     deflate,
     fit_deflated,
     load_deflated,
@@ -34,6 +35,7 @@ from models.training.evaluation.footage_report import report
 from models.training.evaluation.footage_retrieval import evaluate
 from models.training.export import export_bundle
 from models.training.loop import learning_rate
+from models.training.losses import nce
 from models.training.progress import progress_bar
 from models.training.run import CHECKPOINT, TrainingError, load_run, provenance
 from models.training.trainer import train
@@ -197,21 +199,46 @@ def test_from_clips_to_a_bundle_that_finds_what_it_was_trained_on(data: Path, ca
     assert "| text -> video |" in page
 
 
+def test_deflation_can_lead_a_still_to_the_clip_that_it_is_from() -> None:
+    torch.manual_seed(0)
+    network, clips = tiny.network(), torch.rand(8, 1, 8, 10, 3).repeat_interleave(4, dim=2).repeat_interleave(4, dim=3)
+    clips = (clips + 0.3 * torch.rand(8, 4, 32, 40, 3)).clamp(0, 1)
+    with torch.no_grad():
+        network.train()
+        for _ in range(30):  # statistics under which clips differ
+            network.encode_video(clips)
+        whole = network.eval().encode_video(clips)
+    stills = Stills(clips[:, 1], static_outputs(network, clips[:, 1], 4), whole)
+
+    def distance(clip_weight: float) -> float:
+        deflated = DeflatedMMV(network)
+        config = DeflateConfig(steps=60, batch=8, learning_rate=1e-2, clip_weight=clip_weight)
+        given = stills if clip_weight else replace(stills, clip=None)
+        with progress_bar(QUIET) as bar:
+            fit_deflated(deflated, lambda _: given, config, bar)
+        with torch.no_grad():
+            found = deflated(stills.images)
+        return float(nce(whole["fine"], found["fine"], torch.ones(8, dtype=torch.bool)))
+
+    paper, ours = distance(0.0), distance(1.0)
+    assert ours < 0.8 * paper, (ours, paper)
+
+
 def test_an_interrupted_deflation_ends_where_an_uninterrupted_one_does(tmp_path: Path) -> None:
     network, images = tiny.network(), torch.rand(4, 32, 40, 3)
     config = DeflateConfig(steps=CHECKPOINT_EVERY + 10, batch=4, learning_rate=3e-3)
     wanted = static_outputs(network, images, 4)
 
     def fit(breaks_at: int | None) -> torch.Tensor:
-        def pairs(step: int) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        def stills(step: int) -> Stills:
             steps.append(step)
             if step == breaks_at:
                 raise KeyboardInterrupt
-            return images * (1 - step / 100), wanted
+            return Stills(images * (1 - step / 100), wanted)
 
         deflated = DeflatedMMV(network)
         with progress_bar(QUIET) as bar:
-            fit_deflated(deflated, pairs, config, bar, tmp_path / "fit.pt")
+            fit_deflated(deflated, stills, config, bar, tmp_path / "fit.pt")
         return torch.cat([parameter.flatten() for parameter in deflated.trainable()])
 
     steps: list[int] = []

@@ -81,6 +81,7 @@ class DeflateConfig:
     steps: int = 1000
     batch: int = 48
     learning_rate: float = 1e-3
+    clip_weight: float = 0.0  # of NCE between a frame and its clip, beside the paper's distance to the static clip
 
 
 @dataclass(frozen=True)

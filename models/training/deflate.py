@@ -1,5 +1,9 @@
 """Deflation (section 3.2 of the paper): training batch-norm scales and offsets, on unlabelled frames.
 
+The paper's objective is the distance to the static clip's outputs. In small networks with few frames, where the zeros
+beyond a clip's ends reach most of it, gamma and beta cannot follow those; `clip_weight` adds what they are wanted for:
+NCE between a frame and the clip that it was taken from, among a batch's, as free of labels as the rest.
+
 The instance heads of stills and sounds are fitted in the same step, on the same data.
 """
 
@@ -25,12 +29,23 @@ from models.training.data.batches import Batches, Part, centre_crop
 from models.training.data.cache import ClipCache
 from models.training.data.reader import Reader
 from models.training.instances import fit_instances
+from models.training.losses import nce
 from models.training.progress import progress_bar
 from models.training.run import Run, TrainingError
 
 CHECKPOINT = "deflated.pt"
 CHECKPOINT_EVERY = 20  # steps
 SPACES = ("representation", "fine", "coarse")
+SHARED = ("fine", "coarse")  # where a still and a clip are compared
+
+
+@dataclass(frozen=True)
+class Stills:
+    """A batch of images float [B, H, W, 3], and what the video network gives for others that they should be like."""
+
+    images: Tensor
+    static: dict[str, Tensor]  # of the clip that shows nothing but the image
+    clip: dict[str, Tensor] | None = None  # of the clip that the image is a frame of
 
 
 @dataclass(frozen=True)
@@ -54,14 +69,18 @@ def deflate(run: Run, cache: ClipCache, batches: Batches, console: Console) -> t
     wanted = static_outputs(run.network, probe, config.inputs.frames)["fine"]
     naive = mean_cosine(deflated, probe, wanted)
 
-    def pairs(step: int) -> tuple[Tensor, dict[str, Tensor]]:
-        images = _augmented(batches, step, config)
-        return images, static_outputs(run.network, images, config.inputs.frames)
+    @torch.no_grad()
+    def stills(step: int) -> Stills:
+        clips = batches(step).frames
+        images = clips[:, step % config.inputs.frames]
+        with torch.autocast(clips.device.type, torch.bfloat16, enabled=config.optim.bf16):
+            whole = run.network.encode_video(clips) if config.deflate.clip_weight else None
+            return Stills(images, static_outputs(run.network, images, config.inputs.frames), whole)
 
     # Of these very weights: a run that is trained further is deflated from the start.
     unfinished = run.folder / f"deflating-{run.step}.pt"
     with progress_bar(console) as bar:
-        fit_deflated(deflated, pairs, config.deflate, bar, unfinished)
+        fit_deflated(deflated, stills, config.deflate, bar, unfinished)
     found = Agreement(naive, mean_cosine(deflated, probe, wanted))
     fit_instances(run, deflated, cache)
     save_deflated(run, deflated, found)
@@ -71,34 +90,41 @@ def deflate(run: Run, cache: ClipCache, batches: Batches, console: Console) -> t
 
 def fit_deflated(
     deflated: DeflatedMMV,
-    pairs: Callable[[int], tuple[Tensor, dict[str, Tensor]]],
+    stills: Callable[[int], Stills],
     config: DeflateConfig,
     bar: Progress,
     checkpoint: Path | None = None,
 ) -> None:
     """Train gamma and beta so that an image gives what the video network gives for its static clip (L1 distance).
 
-    `pairs` gives, for a step, images float [B, H, W, 3] and the video network's outputs of their static clips. With a
-    `checkpoint` (a file that only this training uses) an interrupted training goes on where it was.
+    `stills` gives the batch of a step, with clips where `config.clip_weight` is not 0. With a `checkpoint` (a file that
+    only this training uses) an interrupted training goes on where it was.
     """
     optimiser = torch.optim.Adam(deflated.trainable(), lr=config.learning_rate)
     first = _resume(checkpoint, deflated, optimiser) if checkpoint and checkpoint.exists() else 0
     task = bar.add_task("deflating", total=config.steps, completed=first)
     for step in range(first, config.steps):
-        images, wanted = pairs(step)
-        got = deflated(images)
-        # Each space weighs the same, whatever its scale.
-        loss = torch.stack([F.l1_loss(got[s], wanted[s]) / wanted[s].abs().mean() for s in SPACES]).mean()
+        loss = _loss(deflated, stills(step), config.clip_weight)
         for group in optimiser.param_groups:
             group["lr"] = config.learning_rate * 0.5 * (1 + math.cos(math.pi * step / config.steps))
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-        bar.update(task, completed=step + 1, description=f"deflating, L1 {loss.item():.3f}")
+        bar.update(task, completed=step + 1, description=f"deflating, loss {loss.item():.3f}")
         if checkpoint and (step + 1) % CHECKPOINT_EVERY == 0:
             values = {"trainable": deflated.trainable(), "optimiser": optimiser.state_dict(), "step": step + 1}
             torch.save(values, checkpoint.with_suffix(".tmp"))
             os.replace(checkpoint.with_suffix(".tmp"), checkpoint)
+
+
+def _loss(deflated: DeflatedMMV, stills: Stills, clip_weight: float) -> Tensor:
+    got, wanted = deflated(stills.images), stills.static
+    # Each space weighs the same, whatever its scale.
+    loss = torch.stack([F.l1_loss(got[s], wanted[s]) / wanted[s].abs().mean() for s in SPACES]).mean()
+    if stills.clip is None:
+        return loss
+    every = torch.ones(len(stills.images), dtype=torch.bool, device=stills.images.device)
+    return loss + clip_weight * torch.stack([nce(stills.clip[s], got[s], every) for s in SHARED]).sum()
 
 
 @torch.no_grad()
@@ -151,11 +177,6 @@ def make_batches(run: Run, data: Reader | Sequence[Part]) -> Batches:
     return Batches(
         data, run.config.inputs, tokenizer, run.config.augment, run.config.deflate.batch, run.config.seed + 1
     )
-
-
-def _augmented(batches: Batches, step: int, config: TrainConfig) -> Tensor:
-    """One frame of each clip of a training batch, float [B, H, W, 3]."""
-    return batches(step).frames[:, step % config.inputs.frames]
 
 
 def _frames(cache: ClipCache, config: TrainConfig, rng: np.random.Generator, count: int) -> Tensor:
