@@ -187,8 +187,9 @@ class Studio:
         (folder / "stub.py").write_text(_STUB)
         engine = Path(self.vzd.__file__).parent / "vizdoom"
         launcher = folder / "engine.sh"
+        # From its own folder: the engine keeps caches of maps where it is started.
         launcher.write_text(
-            f'#!/bin/sh\nexec "{sys.executable}" -IS "{folder}/stub.py" {os.getpid()} "{engine}" "$@"\n'
+            f'#!/bin/sh\ncd "{folder}"\nexec "{sys.executable}" -IS "{folder}/stub.py" {os.getpid()} "{engine}" "$@"\n'
         )
         launcher.chmod(0o700)
         return launcher
