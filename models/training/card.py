@@ -18,10 +18,7 @@ def card(bundle: Bundle, parameters: int) -> str:
         f"An MMV network with the {_graph(bundle)} embedding graph ({parameters / 1e6:.1f} M trained parameters) that "
         "embeds clips, stills, sounds and words. Written by `mmv-search export`.",
         "## What it can find",
-        "It has seen nothing but rendered footage of a game, with generated narrations. By words it finds what that "
-        "footage shows and sounds like. By example (a still, a sound, a clip) it leads back to the very same moment of "
-        "any film, and to similar looks and sounds. It knows no everyday things by name: words about the real world "
-        "give nearly random results.",
+        _scope(bundle),
         "## Input",
         _input(bundle),
         "## Recipe",
@@ -33,6 +30,23 @@ def card(bundle: Bundle, parameters: int) -> str:
     paragraphs += _pictures(bundle)
     paragraphs += ["## Licence", bundle.licence + "."]
     return "\n\n".join(p if p.startswith(("#", "|")) or "\n" in p else fill(p, WIDTH) for p in paragraphs) + "\n"
+
+
+def _scope(bundle: Bundle) -> str:
+    """Footage of ours has maps; what other data shows is for who knows it to say."""
+    data = bundle.provenance["training_data"]
+    if "maps" in data:
+        seen = (
+            "It has seen nothing but rendered footage of a game, with generated narrations. By words it finds what "
+            "that footage shows and sounds like. It knows no everyday things by name: words about the real world give "
+            "nearly random results."
+        )
+    else:
+        seen = f"It was trained on {data['kind']}, and by words it finds what those show and tell of."
+    return (
+        f"{seen} By example (a still, a sound, a clip) it leads back to the very same moment of any film, and to "
+        "similar looks and sounds."
+    )
 
 
 def _pictures(bundle: Bundle) -> list[str]:
@@ -67,13 +81,24 @@ def _recipe(bundle: Bundle) -> list[str]:
     data, config = provenance["training_data"], provenance["config"]
     optim: dict[str, Any] = config["optim"]
     maps = f", maps {', '.join(data['maps'])}" if "maps" in data else ""
+    weights = f"weights {optim['weight_audio']:g} and {optim['weight_text']:g}"
+    cosines = f"naive {deflation['naive']:.3f}, trained {deflation['trained']:.3f} (repeated image: 1)"
     return [
         f"Data: {data['clips']} {data['kind']}{maps}; fingerprint {data['fingerprint']}.",
         f"Training: {provenance['steps']} steps of {optim['batch']} clips with Adam, learning rate "
         f"{optim['learning_rate']:g}, {optim['warmup_steps']} steps of warm-up, half-cosine decay. NCE between vision "
-        f"and sound, MIL-NCE between vision and text, weights {optim['weight_audio']:g} and {optim['weight_text']:g}. "
-        f"Seed {config['seed']}.",
-        f"Deflation: {config['deflate']['steps']} steps. Mean cosine of an image's fine embedding to that of its "
-        f"static clip: naive {deflation['naive']:.3f}, trained {deflation['trained']:.3f} (repeated image: 1).",
+        f"and sound, {_text_loss(optim)} between vision and text, {weights}. Seed {config['seed']}.",
+        f"Deflation: {config['deflate']['steps']} steps{_led(config['deflate'])}. Mean cosine of an image's fine "
+        f"embedding to that of its static clip: {cosines}.",
         f"Code: git revision {provenance['git_revision']}, torch {provenance['torch']}.",
     ]
+
+
+def _text_loss(optim: dict[str, Any]) -> str:
+    """Bundles of before there was a choice have MIL-NCE."""
+    return {"mil_nce": "MIL-NCE", "nce": "NCE"}[optim.get("text_loss", "mil_nce")]
+
+
+def _led(deflate: dict[str, Any]) -> str:
+    weight = deflate.get("clip_weight", 0)
+    return f", with NCE between a frame and its clip beside the paper's distance (weight {weight:g})" if weight else ""
