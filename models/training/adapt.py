@@ -25,7 +25,7 @@ from models.networks.s3d import S3D
 from models.preprocess.text import SPECIAL, Tokenizer
 from models.runtime import Encoders
 from models.training.adapt_judge import Embedded, Verdict, compare, embed_with, figures
-from models.training.adapt_report import REPORT, Adaptation, adapted_card, read_report, write_report
+from models.training.adapt_report import Adaptation, adapted_card, read_report, write_report
 from models.training.adapt_split import Split, split_films
 from models.training.adapt_train import BEST, Keep, Kept, fine_tune, step_seconds
 from models.training.adapt_windows import (
@@ -55,6 +55,16 @@ from models.training.trainer import measure_audio_scale
 STATE, BUNDLE = "adapt.json", "bundle"
 EPOCHS, FEWEST_STEPS, MOST_STEPS = 20, 60, 600
 WORDS = 400
+OF_TRAINING = (
+    "kept.json",
+    "progress.json",
+    "deflation.json",
+    "adapting.pt",
+    "best.pt",
+    "deflated.pt",
+    "deflating-*.pt",
+)
+LEFTOVERS = ("windows-*", "before.npz", "verdict.json", *OF_TRAINING)
 
 
 @dataclass(frozen=True)
@@ -263,7 +273,7 @@ class _Work:
                 bundle, {"deflation_cosine": bundle.metrics["deflation_cosine"], "adaptation": found}
             )
             (path / CARD).write_text(adapted_card(bundle))
-        elif path.exists():
+        elif self.kept.best_step and path.exists():  # else none was exported, and what is there is not ours
             shutil.rmtree(path)
         adaptation = Adaptation(
             plan=plan,
@@ -279,10 +289,9 @@ class _Work:
         write_report(self.folder, adaptation)
         for name in ("training", "choosing", "judging"):
             self.__dict__.pop(name, None)
-        for leftover in self.folder.iterdir():
-            if leftover.name in (BUNDLE, REPORT, STATE, "README.md"):
-                continue
-            shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
+        for pattern in LEFTOVERS:  # nothing else: the folder may be one in which its user has other things
+            for leftover in self.folder.glob(pattern):
+                shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
         return adaptation
 
     @property
