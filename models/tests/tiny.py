@@ -14,8 +14,9 @@ from models.training.data.word_vectors import WordTable
 WORDS = ["red", "green", "blue", "low", "high", "tone", "a", "square"]
 INPUTS = InputSpec(window_s=1.6, hop_s=0.8, frames=4, frame_height=32, frame_width=40, sample_rate=8000, words=6)
 TRUNK = ResNetConfig("basic", (1, 1, 1, 1), (8, 16, 16, 32), 8)
+# A window is 64 spectrogram frames: every size on the way through the network is even, the exporter's hardest case.
 NETWORK = MMVConfig(
-    TRUNK, TRUNK, LogMelConfig(8000, 256, 128, 24, 80, 3600, offset=0.01), text_dim=32, fine_dim=32, coarse_dim=32
+    TRUNK, TRUNK, LogMelConfig(8000, 256, 200, 24, 80, 3600, offset=0.01), text_dim=32, fine_dim=32, coarse_dim=32
 )
 
 

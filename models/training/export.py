@@ -110,7 +110,8 @@ def _export(modality: str, module: Encoder, network: MMV, inputs: InputSpec, voc
     lengths = {
         "video": inputs.frames,
         "image": 0,
-        "audio": int(inputs.window_s * inputs.sample_rate),
+        # One more than a window: where every size on the way is even, the exporter takes it that all sounds are like that.
+        "audio": int(inputs.window_s * inputs.sample_rate) + 1,
         "text": inputs.words,
     }
     batch = torch.export.Dim("batch", min=1, max=4096)
