@@ -110,7 +110,7 @@ def _export(modality: str, module: Encoder, network: MMV, inputs: InputSpec, voc
     lengths = {
         "video": inputs.frames,
         "image": 0,
-        # One more than a window: where every size on the way is even, the exporter takes it that all sounds are like that.
+        # One more than a window: where every size on the way is even, the exporter thinks that they always are.
         "audio": int(inputs.window_s * inputs.sample_rate) + 1,
         "text": inputs.words,
     }
