@@ -74,8 +74,9 @@ def deflate(run: Run, cache: ClipCache, batches: Batches, console: Console) -> t
         clips = batches(step).frames
         images = clips[:, step % config.inputs.frames]
         with torch.autocast(clips.device.type, torch.bfloat16, enabled=config.optim.bf16):
-            whole = run.network.encode_video(clips) if config.deflate.clip_weight else None
-            return Stills(images, static_outputs(run.network, images, config.inputs.frames), whole)
+            static = _float(static_outputs(run.network, images, config.inputs.frames))
+            whole = _float(run.network.encode_video(clips)) if config.deflate.clip_weight else None
+        return Stills(images, static, whole)
 
     # Of these very weights: a run that is trained further is deflated from the start.
     unfinished = run.folder / f"deflating-{run.step}.pt"
@@ -115,6 +116,10 @@ def fit_deflated(
             values = {"trainable": deflated.trainable(), "optimiser": optimiser.state_dict(), "step": step + 1}
             torch.save(values, checkpoint.with_suffix(".tmp"))
             os.replace(checkpoint.with_suffix(".tmp"), checkpoint)
+
+
+def _float(outputs: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {space: output.float() for space, output in outputs.items()}
 
 
 def _loss(deflated: DeflatedMMV, stills: Stills, clip_weight: float) -> Tensor:
