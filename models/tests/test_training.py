@@ -224,6 +224,16 @@ def test_deflation_can_lead_a_still_to_the_clip_that_it_is_from() -> None:
     assert ours < 0.8 * paper, (ours, paper)
 
 
+@pytest.mark.usefixtures("words")
+def test_deflation_led_by_clips_runs_where_training_ran_in_bf16(data: Path, cache: ClipCache, tmp_path: Path) -> None:
+    config = tiny.config(steps=1)
+    config = replace(config, optim=replace(config.optim, bf16=True), deflate=DeflateConfig(2, 8, clip_weight=1.0))
+    run = train(config, data, tmp_path, validation=None, resume=False, console=QUIET)
+    deflated, _ = deflate(run, cache, make_batches(run, cache), QUIET)
+    assert all(torch.isfinite(parameter).all() for parameter in deflated.trainable())
+    assert all(parameter.dtype == torch.float32 for parameter in deflated.trainable())
+
+
 def test_an_interrupted_deflation_ends_where_an_uninterrupted_one_does(tmp_path: Path) -> None:
     network, images = tiny.network(), torch.rand(4, 32, 40, 3)
     config = DeflateConfig(steps=CHECKPOINT_EVERY + 10, batch=4, learning_rate=3e-3)
