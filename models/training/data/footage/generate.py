@@ -39,7 +39,8 @@ def _settings_of(folder: Path, settings: FilmSettings) -> dict[str, Any]:
     if not path.exists():
         _write_settings(folder, wanted)
         return wanted
-    found: dict[str, Any] = {"kinds": [], **json.loads(path.read_text(encoding="utf-8"))}
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    found.setdefault("kinds", [])  # of before there was a choice
     changed = sorted(key for key in wanted if key != "narration" and found.get(key) != wanted[key])
     if changed:
         raise FootageError(f"{folder} holds clips made with another {', '.join(changed)}: choose another --out")
