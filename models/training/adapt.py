@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from rich.console import Console
 
-from models.bundle import Bundle, BundleError, load_bundle, rewrite_metrics
+from models.bundle import Bundle, load_bundle, rewrite_metrics
 from models.networks.embedding_graph import FACGraph
 from models.networks.mmv import MMV, MMVConfig
 from models.networks.s3d import S3D
@@ -46,6 +46,7 @@ from models.training.data.word_vectors import WordTable
 from models.training.deflate import CHECKPOINT as DEFLATED
 from models.training.deflate import deflate, load_deflated
 from models.training.export import export_bundle
+from models.training.outputs import of_bundle, of_file
 from models.training.progress import progress_bar
 from models.training.restore import Restored, restore
 from models.training.run import Run, git_revision
@@ -101,11 +102,11 @@ def adapt(
     folder.mkdir(parents=True, exist_ok=True)
     stages = [
         Stage("decode", 0.25, work.decode, work.decoded, work.decoded_share),
-        Stage("before", 0.05, work.measure, lambda: _sha256(folder / "before.npz")),
-        Stage("train", 0.50, work.train, lambda: _sha256(folder / BEST), work.trained_share),
-        Stage("deflate", 0.12, work.deflate, lambda: work.unless_useless(_sha256(folder / DEFLATED))),
-        Stage("export", 0.02, work.export, lambda: work.unless_useless(_bundle(folder / BUNDLE))),
-        Stage("judge", 0.06, work.judge, lambda: _sha256(folder / "verdict.json")),
+        Stage("before", 0.05, work.measure, lambda: of_file(folder / "before.npz")),
+        Stage("train", 0.50, work.train, lambda: of_file(folder / BEST), work.trained_share),
+        Stage("deflate", 0.12, work.deflate, lambda: work.unless_useless(of_file(folder / DEFLATED))),
+        Stage("export", 0.02, work.export, lambda: work.unless_useless(of_bundle(folder / BUNDLE))),
+        Stage("judge", 0.06, work.judge, lambda: of_file(folder / "verdict.json")),
     ]
     run_stages(folder / STATE, plan, stages, lambda line: console.print(line, highlight=False, soft_wrap=True))
     return work.finish(fingerprint(plan))
@@ -380,21 +381,7 @@ class _Work:
 
 
 def _there(before: Adaptation) -> bool:
-    return before.bundle is not None and _bundle(Path(before.bundle)) == before.fingerprint
-
-
-def _bundle(folder: Path) -> str | None:
-    try:
-        return load_bundle(folder).fingerprint
-    except BundleError:
-        return None
-
-
-def _sha256(file: Path) -> str | None:
-    if not file.is_file():
-        return None
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
+    return before.bundle is not None and of_bundle(Path(before.bundle)) == before.fingerprint
 
 
 def _save_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:

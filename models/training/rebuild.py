@@ -4,7 +4,6 @@ footage -> train -> deflate -> export -> evaluate -> bundle. Every arrow is a st
 itself in the middle: footage at its last clip, training and deflation at their last checkpoint.
 """
 
-import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 
 from rich.console import Console
 
-from models.bundle import MANIFEST, Bundle, BundleError, load_bundle
+from models.bundle import MANIFEST, Bundle, load_bundle
 from models.training.card import CARD
 from models.training.config import TrainConfig, build_config, config_dict
 from models.training.data.cache import fingerprint_of
@@ -21,6 +20,7 @@ from models.training.data.manifest import read_manifest
 from models.training.data.splits import expand_maps
 from models.training.deflate import CHECKPOINT as DEFLATED
 from models.training.finish import deflate_run, evaluate_into, export_run, require_verified, write_card
+from models.training.outputs import of_bundle, of_file
 from models.training.progress import progress_bar
 from models.training.run import CHECKPOINT
 from models.training.stages import Result, Stage, read_state, run_stages
@@ -101,11 +101,11 @@ def _stages(config: TrainConfig, sets: Sets, folder: Path, console: Console) -> 
         return {"largest_difference_to_torch": require_verified(bundle)}
 
     return [
-        Stage("train", 0.45, do_train, lambda: _sha256(run / CHECKPOINT), lambda: _trained(run, config.optim.steps)),
-        Stage("deflate", 0.08, do_deflate, lambda: _sha256(run / DEFLATED)),
-        Stage("export", 0.01, do_export, lambda: _bundle(out)),
-        Stage("evaluate", 0.05, do_evaluate, lambda: _sha256(out / MANIFEST)),
-        Stage("bundle", 0.01, do_bundle, lambda: _sha256(out / CARD)),
+        Stage("train", 0.45, do_train, lambda: of_file(run / CHECKPOINT), lambda: _trained(run, config.optim.steps)),
+        Stage("deflate", 0.08, do_deflate, lambda: of_file(run / DEFLATED)),
+        Stage("export", 0.01, do_export, lambda: of_bundle(out)),
+        Stage("evaluate", 0.05, do_evaluate, lambda: of_file(out / MANIFEST)),
+        Stage("bundle", 0.01, do_bundle, lambda: of_file(out / CARD)),
     ]
 
 
@@ -191,17 +191,3 @@ def _trained(run: Path, steps: int) -> float:
 def _manifest(folder: Path) -> str | None:
     file = folder / "manifest.jsonl"
     return fingerprint_of(read_manifest(file)) if file.is_file() else None
-
-
-def _bundle(folder: Path) -> str | None:
-    try:
-        return load_bundle(folder).fingerprint
-    except BundleError:
-        return None
-
-
-def _sha256(file: Path) -> str | None:
-    if not file.is_file():
-        return None
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
