@@ -1,4 +1,4 @@
-"""What adaptation gives on a library unlike anything the shipped network has seen: photographs, recorded sounds.
+"""What adaptation gives on a library unlike anything the shipped network has seen: pictures and their recorded sounds.
 
     apt-get download tuxpaint-stamps-default && dpkg -x tuxpaint-stamps-default*.deb STAMPS
     python docs/benchmarks/adaptation.py --stamps STAMPS --work WORK --films 40
@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-from make_films import SCENE_S, is_photograph, track, write_film
+from make_films import SCENE_S, track, write_film
 from rich.console import Console
 
 from models.bundle import load_bundle, shipped_bundle_path
@@ -56,9 +56,9 @@ def main() -> None:
 
 
 def make_library(stamps: Path, folder: Path, films: int, *, related: bool) -> Path:
-    """Films of stamps that have both a photograph and a sound; the folder. Those that are there are not made again."""
+    """Films of stamps that have a sound of their own; the folder. Those that are there are not made again."""
     folder.mkdir(parents=True, exist_ok=True)
-    pictures = sorted(p for p in stamps.rglob("*.png") if p.with_suffix(".ogg").is_file() and is_photograph(p))
+    pictures = sorted(p for p in stamps.rglob("*.png") if p.with_suffix(".ogg").is_file())
     for number in range(films):
         path = folder / f"film-{number:03d}.mp4"
         rng = np.random.default_rng([7, number])
