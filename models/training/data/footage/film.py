@@ -22,8 +22,10 @@ from models.training.data.footage.scenes import (
     peak,
     plan_clip,
 )
+from models.training.data.footage.sight import look_around
 from models.training.data.footage.studio import TICS_PER_SECOND, EngineStopped, Studio, Tic
-from models.training.data.footage.vocabulary import ACTIONS, MONSTERS, PICKUPS, PLACES, THINGS, WEAPONS
+from models.training.data.footage.vocabulary import ACTIONS, GROUNDS, MONSTERS, PICKUPS, PLACES, THINGS, WEAPONS
+from models.training.data.footage.wad import GameMap
 from models.training.data.manifest import Clip, Event
 
 SCENES: dict[str, Callable[[Stage, str], Facts]] = {
@@ -44,8 +46,12 @@ SCENES: dict[str, Callable[[Stage, str], Facts]] = {
 PATIENCE, GIVE_UP = 60, 120
 _FALLBACK = ("Pistol", "Shotgun", "Chaingun", "PlasmaRifle")
 SILENCE = 200  # peak of int16 samples under which a clip counts as having no sound
-DARKEST = 27  # mean of the brightest picture: under it, one sees too little
-_DARKEST_WALK = 9
+DARKEST = 32  # mean of the brightest picture: under it, one sees too little
+_DARKEST_WALK = 12
+# What makes a place: how much of the picture its ground or the sky fills, in the mean of the clip; how light it is.
+_LOOKS_EVERY = 20  # tics
+_GROUND, _SKY = 0.10, 0.04
+_DARK, _BRIGHT = 27.0, 58.0  # mean of a picture's values; a twelfth of the clips each
 
 
 class NothingToFilm(Exception):
@@ -105,6 +111,21 @@ def _things_seen(tape: list[Tic]) -> list[str]:
     return [name for name in THINGS if sum(live_area(tic, name) >= 1500 for tic in tape) >= TICS_PER_SECOND]
 
 
+def _places_seen(level: GameMap, tape: list[Tic]) -> list[str]:
+    """Names from PLACES that one sees throughout a clip, the most of the picture first; never empty."""
+    looks = [look_around(level, tic.position, tic.angle, tic.height) for tic in tape[::_LOOKS_EVERY]]
+    grounds = {name: sum(look.grounds.get(name, 0.0) for look in looks) / len(looks) for name in set(GROUNDS.values())}
+    names = sorted((name for name, share in grounds.items() if share >= _GROUND), key=lambda name: -grounds[name])
+    sky = sum(look.sky for look in looks) / len(looks)
+    names.append("outdoors" if sky >= _SKY else "indoors")
+    light = float(np.median([tic.picture.mean() for tic in tape[::_LOOKS_EVERY]]))
+    if light <= _DARK:
+        names.append("dark")
+    elif light >= _BRIGHT:
+        names.append("bright")
+    return names
+
+
 def _play(studio: Studio, map_name: str, plan: Plan, rng: np.random.Generator) -> Facts:
     """One try. Leaves the recording on the studio's tape. Raises SceneMissed or EngineStopped."""
     if plan.subject and plan.kind != "explore" and not has_pictures(studio, plan.subject):
@@ -121,10 +142,11 @@ def _play(studio: Studio, map_name: str, plan: Plan, rng: np.random.Generator) -
     light = [float(tic.picture.mean()) for tic in studio.tape[::20]]
     if max(light) < darkest or max(light[:3]) < darkest / 2:
         raise SceneMissed("too dark to see")
-    places = stage.places_at(studio.tape[0].position)
+    facts.places, facts.sees = _places_seen(stage.map, studio.tape), _things_seen(studio.tape)
     if plan.kind == "explore":
-        places = [plan.subject]
-    facts.places, facts.sees = places, _things_seen(studio.tape)
+        if plan.subject not in facts.places:
+            raise SceneMissed("one does not see where it is")
+        facts.places.sort(key=lambda name: name != plan.subject)
     if plan.kind == "look" and plan.subject not in facts.sees:
         facts.sees.insert(0, plan.subject)
     return facts

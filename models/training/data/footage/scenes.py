@@ -8,11 +8,11 @@ from functools import cache
 
 import numpy as np
 
+from models.training.data.footage.sight import grounds_of
 from models.training.data.footage.studio import FIELD_OF_VIEW, WIDTH, Move, Studio, Tic
 from models.training.data.footage.vocabulary import (
     BRIGHT_LIGHT,
     DARK_LIGHT,
-    GROUNDS,
     MONSTERS,
     PICKUPS,
     PLACES,
@@ -100,8 +100,8 @@ def has_pictures(studio: Studio, name: str) -> bool:
 
 
 def places_of(sector: Sector) -> list[str]:
-    """Names from PLACES that hold in a sector, the most telling first; never empty."""
-    names = [place for prefix, place in GROUNDS.items() if sector.floor_texture.startswith(prefix)][:1]
+    """Names from PLACES that hold in a sector, by the map's data: where to look for a place to film. Never empty."""
+    names = grounds_of(sector)
     if sector.ceiling_texture.startswith(SKY):
         names.append("outdoors")
     elif sector.light <= DARK_LIGHT:

@@ -133,7 +133,7 @@ def fire(stage: Stage, subject: str) -> Facts:
 
 def pickup(stage: Stage, subject: str) -> Facts:
     stage.studio.take_weapon(stage.pick("Pistol", "Pistol", "Fist"), ammo=False)  # full pockets take no more
-    distance = stage.between(78, 125)
+    distance = stage.between(64, 105)
     point, angle = stage.set_out(subject, distance)
     item = point + direction(angle) * distance
     side = float(stage.pick("-1", "1")) * stage.between(6, 14)  # beside the weapon, which would hide it
@@ -152,7 +152,7 @@ def pickup(stage: Stage, subject: str) -> Facts:
     near = float(np.hypot(*(stage.tape[-1].position - item))) < 48  # else it was another item's message
     if not stage.tape[-1].message or not near or live_area(stage.tape[-1], subject):
         raise SceneMissed("it was not picked up")
-    if sum(live_area(tic, subject) >= 150 for tic in stage.tape) < 30:
+    if sum(live_area(tic, subject) >= 200 for tic in stage.tape) < 30:
         raise SceneMissed("it was not seen well")
     if sum(live_area(tic, subject) >= 150 for tic in stage.tape[:8]) < 8:
         raise SceneMissed("it was hidden at the start")
@@ -166,7 +166,7 @@ def pickup(stage: Stage, subject: str) -> Facts:
 
 def look(stage: Stage, subject: str) -> Facts:
     stage.studio.take_weapon(stage.pick("Pistol", "Fist", "Shotgun"))
-    _, angle = stage.set_out(subject, stage.between(120, 190))
+    _, angle = stage.set_out(subject, stage.between(95, 150))
     stage.studio.face(angle + stage.between(-12, 12))
     stage.record()
     strafe, approach = stage.between(24, 45), stage.between(20, 60)
@@ -181,6 +181,6 @@ def look(stage: Stage, subject: str) -> Facts:
                 turn=stage.toward(subject),
             )
         )
-    if sum(live_area(tic, subject) >= 900 for tic in stage.tape) < 80:
+    if sum(live_area(tic, subject) >= 1200 for tic in stage.tape) < 80:
         raise SceneMissed("it was not in view")
     return Facts("look", CLIP_TICS // 2, subject)

@@ -90,7 +90,8 @@ class Seen:
 
 @dataclass(slots=True)
 class Tic:
-    """1/35 s of recording: picture uint8 [H,W,3], sound int16 [1260,2], what is seen, the game's message, position."""
+    """1/35 s of recording: picture uint8 [H,W,3], sound int16 [1260,2], what is seen, the game's message, where
+    the player stands [2], at what height and angle (degrees)."""
 
     picture: np.ndarray
     sound: np.ndarray
@@ -98,6 +99,7 @@ class Tic:
     message: str
     position: np.ndarray
     height: float
+    angle: float
 
 
 @dataclass
@@ -168,7 +170,7 @@ class Studio:
         b, v = vzd.Button, vzd.GameVariable
         keys = [b.ATTACK, b.USE, b.SPEED, b.MOVE_FORWARD, b.MOVE_BACKWARD, b.MOVE_LEFT, b.MOVE_RIGHT]
         engine.set_available_buttons([*keys, b.TURN_LEFT_RIGHT_DELTA, b.LOOK_UP_DOWN_DELTA])
-        engine.set_available_game_variables([v.POSITION_X, v.POSITION_Y, v.POSITION_Z])
+        engine.set_available_game_variables([v.POSITION_X, v.POSITION_Y, v.POSITION_Z, v.ANGLE])
         # snd_efx 0: Debian's OpenAL aborts with effects on. -nomonsters: only those that a scene summons.
         engine.add_game_args("+snd_efx 0 +snd_musicvolume 0 +show_obituaries 0 +cl_showsecretmessage 0 +con_midtime 0")
         # r_drawfuzz 0: half invisible things are see-through; their shimmer would depend on what was drawn before.
@@ -261,7 +263,7 @@ class Studio:
         if state is None:
             return False
         if self.recording:
-            x, y, z = state.game_variables
+            x, y, z, angle = state.game_variables
             seen = [Seen(s.object_name, int(s.width * s.height), s.x + s.width / 2) for s in state.labels]
             self.tape.append(
                 Tic(
@@ -271,6 +273,7 @@ class Studio:
                     state.notifications_buffer or "",
                     np.array([x, y]),
                     float(z),
+                    float(angle),
                 )
             )
         return True

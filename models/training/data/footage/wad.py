@@ -124,6 +124,19 @@ class GameMap:
         hit = crossed & self.blocking & (along > 1)
         return float(along[hit].min()) if hit.any() else 4000.0
 
+    def lines_ahead(self, point: np.ndarray, angle: float) -> list[tuple[float, Sector | None]]:
+        """The lines that a ray crosses, nearest first: how far along it, and the sector behind; None for a wall."""
+        along, crossed = self._crossings(point, angle)
+        found = np.flatnonzero(crossed)
+        heading = np.array([math.cos(math.radians(angle)), math.sin(math.radians(angle))])
+        out: list[tuple[float, Sector | None]] = []
+        for i in found[np.argsort(along[found])]:
+            edge = self.end[i] - self.start[i]
+            onto_back = heading[0] * edge[1] - heading[1] * edge[0] < 0  # the front is on the line's right
+            number = int(self.back[i] if onto_back else self.front[i])
+            out.append((float(along[i]), self.sectors[number] if self.back[i] >= 0 else None))
+        return out
+
     def view_spot(
         self, rng: np.random.Generator, nearest: float = 320, farthest: float = 1800, places: np.ndarray | None = None
     ) -> tuple[np.ndarray, float] | None:
