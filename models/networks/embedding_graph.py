@@ -7,6 +7,7 @@ published configuration. Embeddings come un-normalised.
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 FINE_DIM, COARSE_DIM = 512, 256
 GRAPHS = ("fac", "fac_relu", "fac_bnrelu", "shared", "disjoint")
@@ -48,6 +49,18 @@ class CoarseHead(nn.Module):
             x = torch.relu(x)
         return self.final_norm(self.final(x))
 
+    def by_running_statistics(self, x: Tensor) -> Tensor:
+        """As in eval mode, whatever the mode."""
+        if self.interaction_norm is not None:
+            x = _running(self.interaction_norm, x)
+        if self.interaction:
+            x = torch.relu(x)
+        return _running(self.final_norm, self.final(x))
+
+
+def _running(norm: nn.Module, x: Tensor) -> Tensor:
+    return F.batch_norm(x, norm.running_mean, norm.running_var, norm.weight, norm.bias, False, 0.0, norm.eps)  # type: ignore[arg-type]
+
 
 class FACGraph(nn.Module):
     """Fine and coarse: text meets vision and sound in the coarse space, which both reach through the fine one."""
@@ -72,6 +85,15 @@ class FACGraph(nn.Module):
     def audio(self, representation: Tensor) -> Embedding:
         fine = self.audio_fine(representation) * self.audio_scale
         return {"representation": representation, "fine": fine, "coarse": self.to_coarse(fine)}
+
+    def sound_coarse(self, audio_fine: Tensor, video_fine: Tensor) -> Tensor:
+        """Training's way of sound [B, F] into the coarse space [B, C], beside a batch of vision [B, F].
+
+        At vision's mean norm, as `audio_scale` makes it after training, and through running statistics: the head's
+        batch norm never learns from sound.
+        """
+        scale = (video_fine.norm(dim=-1).mean() / audio_fine.norm(dim=-1).mean().clamp(min=1e-6)).detach()
+        return self.to_coarse.by_running_statistics(audio_fine * scale)
 
     def text(self, representation: Tensor) -> Embedding:
         return {"representation": representation, "coarse": self.text_coarse(representation)}

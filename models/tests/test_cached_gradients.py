@@ -33,6 +33,21 @@ def network(dtype: torch.dtype) -> MMV:
     return tiny.network().to(dtype)
 
 
+def test_sound_and_text_are_brought_together_where_it_is_asked() -> None:
+    """The third loss teaches the network's sound and words; without its weight there is no such part."""
+    plain, asked = network(torch.float64), network(torch.float64)
+    with_third = replace(config(1), optim=replace(config(1).optim, weight_sound_text=0.5))
+    without = add_gradients(plain, batch(torch.float64), config(1), 0)
+    found = add_gradients(asked, batch(torch.float64), with_third, 0)
+    assert "sound_text" not in without
+    assert found["sound_text"] > 0
+    torch.testing.assert_close(found["loss"], found["audio"] + found["text"] + 0.5 * found["sound_text"])
+    torch.testing.assert_close(found["loss"] - 0.5 * found["sound_text"], without["loss"])
+    for a, b in [(plain.graph.audio_fine, asked.graph.audio_fine), (plain.graph.text_coarse, asked.graph.text_coarse)]:
+        assert a.weight.grad is not None
+        assert not torch.equal(a.weight.grad, b.weight.grad)
+
+
 @pytest.mark.parametrize("accumulate", [2, 3, 12])
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-11), (torch.float32, 1e-5)])
 def test_the_gradients_are_those_of_the_undivided_batch(accumulate: int, dtype: torch.dtype, tolerance: float) -> None:

@@ -13,7 +13,7 @@ from models.tests.deadly_decode import deadly_decode
 from models.tests.tiny_clips import write_set
 from models.training.config import AugmentConfig, DataConfig, SourceConfig, TrainConfig, build_config, config_dict
 from models.training.data import decoder
-from models.training.data.augment import DRAWS, GAIN, HUE, SATURATION, colours, gains
+from models.training.data.augment import BLUE, DRAWS, GAIN, GREEN, HUE, RED, SATURATION, TINT, colours, gains
 from models.training.data.batches import Batch, Batches, Part, shared_out
 from models.training.data.cache import ClipCache, open_cache
 from models.training.data.decoder import Decoder
@@ -164,6 +164,16 @@ def test_sound_is_shifted_against_the_picture_only_where_asked(cache: ClipCache)
     assert 0 < np.abs(shift).max() <= 0.3
     assert moved.sound_s.min() >= 0
     assert moved.sound_s.max() <= 2.0 - 1.6 + 1e-6
+
+
+def test_half_of_the_clips_are_tinted() -> None:
+    drawn = np.full((3, DRAWS), 0.5)
+    drawn[:, [RED, GREEN, BLUE]] = (1.0, 0.0, 0.5)
+    drawn[:, TINT] = (0.4, 0.75, 1.0)
+    black = torch.zeros(3, 2, 4, 4, 3, dtype=torch.uint8)
+    found = colours(black, drawn, AugmentConfig(brightness=0, contrast=0, tint=0.4))
+    wanted = torch.tensor([[0.0, 0, 0], [0.2, 0, 0.1], [0.4, 0, 0.2]])
+    torch.testing.assert_close(found, wanted[:, None, None, None].expand_as(found).to(found))
 
 
 def test_colours_turn_and_fade_but_leave_grey() -> None:

@@ -112,6 +112,18 @@ def test_shared() -> None:
     assert read["coarse"].shape == seen["coarse"].shape
 
 
+@pytest.mark.parametrize("kind", ["fac", "fac_relu", "fac_bnrelu"])
+def test_sound_on_its_way_to_text_is_as_after_training_and_leaves_the_batch_norm_alone(kind: str) -> None:
+    graph = graph_of(kind)
+    video, audio, _ = inputs()
+    seen, heard = graph.video(video)["fine"], graph.audio_fine(audio)
+    before = {name: value.clone() for name, value in graph.state_dict().items()}
+    found = graph.train().sound_coarse(heard, seen)
+    assert all(torch.equal(value, before[name]) for name, value in graph.state_dict().items())
+    graph.audio_scale.copy_(seen.norm(dim=1).mean() / heard.norm(dim=1).mean())
+    torch.testing.assert_close(found, graph.eval().audio(audio)["coarse"])
+
+
 @pytest.mark.parametrize("kind", GRAPHS)
 def test_representations_go_through_unchanged_and_nothing_is_normalised(kind: str) -> None:
     graph = graph_of(kind)

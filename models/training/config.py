@@ -16,7 +16,8 @@ class AugmentConfig:
     """Vision: random crop out of a frame `margin` larger, flip, colour. Sound: gain. Both start at one random time.
 
     `saturation` is a part of the picture's own, `hue` one of the circle of colours; sound starts up to `time_shift_s`
-    before or after the picture.
+    before or after the picture. Half of the clips are mixed with one colour, up to a share of `tint` (coloured light,
+    the screen's flash in a game).
     """
 
     margin: float = 0.12
@@ -27,13 +28,15 @@ class AugmentConfig:
     saturation: float = 0.0
     hue: float = 0.0
     time_shift_s: float = 0.0
+    tint: float = 0.0
 
 
 @dataclass(frozen=True)
 class OptimConfig:
     """Adam with linear warm-up and half-cosine decay to zero (the paper's schedule).
 
-    A loss of weight 0 is not computed: that modality stays out of training. `text_loss` is mil_nce, of several
+    A loss of weight 0 is not computed: without its losses a modality stays out of training. `weight_sound_text` is for
+    sound and text directly, which the paper leaves to vision to bring together. `text_loss` is mil_nce, of several
     narrations a clip, or nce, of the one nearest in time. `batch` is of all processes together; in `accumulate` parts
     it goes through the network, all of it through the loss (cached_gradients.py).
     """
@@ -45,6 +48,7 @@ class OptimConfig:
     warmup_steps: int = 100
     weight_audio: float = 1.0
     weight_text: float = 1.0
+    weight_sound_text: float = 0.0
     text_loss: str = "mil_nce"
     gradient_clip: float = 10.0
     bf16: bool = True
@@ -57,6 +61,8 @@ class OptimConfig:
             raise ValueError(f"batch {self.batch} cannot be taken in accumulate {self.accumulate} equal parts")
         if not self.weight_audio and not self.weight_text:
             raise ValueError("weight_audio and weight_text are both 0: nothing would be trained")
+        if self.weight_sound_text and not (self.weight_audio and self.weight_text):
+            raise ValueError("weight_sound_text needs weight_audio and weight_text: vision leads to the coarse space")
 
 
 @dataclass(frozen=True)
@@ -82,6 +88,7 @@ class DeflateConfig:
     batch: int = 48
     learning_rate: float = 1e-3
     clip_weight: float = 0.0  # of NCE between a frame and its clip, beside the paper's distance to the static clip
+    tint: float = 0.0  # as in AugmentConfig, of the frame alone: what is wanted of it is that of the frame as it was
 
 
 @dataclass(frozen=True)
@@ -137,6 +144,10 @@ class TrainConfig:
     deflate: DeflateConfig = field(default_factory=DeflateConfig)
     evaluate_every: int = 500
     checkpoint_every: int = 250
+
+    def __post_init__(self) -> None:
+        if self.optim.weight_sound_text and not self.network.graph.startswith("fac"):
+            raise ValueError(f"weight_sound_text is for fac graphs, not {self.network.graph}")
 
 
 class ConfigError(Exception):

@@ -25,6 +25,7 @@ from models.networks.deflation import DeflatedMMV, static_clip
 from models.networks.mmv import MMV
 from models.preprocess.text import Tokenizer
 from models.training.config import DeflateConfig, TrainConfig
+from models.training.data.augment import tinted
 from models.training.data.batches import Batches, Part, centre_crop
 from models.training.data.cache import ClipCache
 from models.training.data.reader import Reader
@@ -44,7 +45,7 @@ class Stills:
     """A batch of images float [B, H, W, 3], and what the video network gives for others that they should be like."""
 
     images: Tensor
-    static: dict[str, Tensor]  # of the clip that shows nothing but the image
+    static: dict[str, Tensor]  # of the clip that shows nothing but the image, untinted
     clip: dict[str, Tensor] | None = None  # of the clip that the image is a frame of
 
 
@@ -73,10 +74,12 @@ def deflate(run: Run, cache: ClipCache, batches: Batches, console: Console) -> t
     def stills(step: int) -> Stills:
         clips = batches(step).frames
         images = clips[:, step % config.inputs.frames]
+        drawn = torch.from_numpy(np.random.default_rng([config.seed, 4, step]).random((len(images), 4)))
+        shown = tinted(images, drawn, config.deflate.tint) if config.deflate.tint else images
         with torch.autocast(clips.device.type, torch.bfloat16, enabled=config.optim.bf16):
             static = _float(static_outputs(run.network, images, config.inputs.frames))
             whole = _float(run.network.encode_video(clips)) if config.deflate.clip_weight else None
-        return Stills(images, static, whole)
+        return Stills(shown, static, whole)
 
     # Of these very weights: a run that is trained further is deflated from the start.
     unfinished = run.folder / f"deflating-{run.step}.pt"

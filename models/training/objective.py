@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from models.networks.embedding_graph import FACGraph
 from models.networks.mmv import MMV
 from models.training.config import OptimConfig, TrainConfig
 from models.training.data.batches import Batch
@@ -19,7 +20,8 @@ def losses(network: MMV, batch: Batch, config: TrainConfig) -> dict[str, Tensor]
 def embed(network: MMV, batch: Batch, optim: OptimConfig) -> Embedded:
     """The embeddings that are compared, float [B, D] each; `text` [B, K, D]. None of a loss of weight 0.
 
-    Text goes through the network once per candidate; sound never enters the coarse space.
+    Text goes through the network once per candidate. Sound enters the coarse space (`sound_coarse`) only where
+    `weight_sound_text` asks for it.
     """
     out: Embedded = {}
     with torch.autocast(batch.frames.device.type, torch.bfloat16, enabled=optim.bf16):
@@ -34,15 +36,25 @@ def embed(network: MMV, batch: Batch, optim: OptimConfig) -> Embedded:
         b, k, n = ids.shape
         text = network.encode_text(ids.reshape(b * k, n))["coarse"].reshape(b, k, -1)
         out |= {"video_coarse": video["coarse"], "text": text}
-    return {name: x.float() if x.dtype == torch.bfloat16 else x for name, x in out.items()}
+    out = {name: x.float() if x.dtype == torch.bfloat16 else x for name, x in out.items()}
+    if optim.weight_sound_text:
+        assert isinstance(network.graph, FACGraph), "TrainConfig sees to it"
+        out["sound_coarse"] = network.graph.sound_coarse(out["audio_fine"], out["video_fine"])
+    return out
 
 
 def losses_of(embedded: Embedded, batch: Batch, optim: OptimConfig) -> dict[str, Tensor]:
     """The loss and its parts, scalars; the part of a weight of 0 is 0. A collective call where there are replicas."""
-    parts = dict.fromkeys(("audio", "text"), torch.zeros((), device=batch.frames.device))
+    weights = {"audio": optim.weight_audio, "text": optim.weight_text}
+    if optim.weight_sound_text:
+        weights["sound_text"] = optim.weight_sound_text
+    parts = dict.fromkeys(weights, torch.zeros((), device=batch.frames.device))
     if optim.weight_audio:
         parts["audio"] = nce(embedded["video_fine"], embedded["audio_fine"], batch.has_sound)
     if optim.weight_text:
         has_text = batch.has_text[:, : embedded["text"].shape[1]]
         parts["text"] = mil_nce(embedded["video_coarse"], embedded["text"], has_text)
-    return {"loss": optim.weight_audio * parts["audio"] + optim.weight_text * parts["text"], **parts}
+    if optim.weight_sound_text:
+        both = batch.has_text[:, : embedded["text"].shape[1]] & batch.has_sound[:, None]
+        parts["sound_text"] = mil_nce(embedded["sound_coarse"], embedded["text"], both)
+    return {"loss": torch.stack([weight * parts[name] for name, weight in weights.items()]).sum(), **parts}

@@ -15,8 +15,10 @@ from models.bundle import InputSpec
 from models.training.config import AugmentConfig
 
 # Columns of the drawn numbers. A new one goes to the end: what is drawn for the others stays as it was.
-START, PHASE, GAIN, SCALE, TOP, LEFT, FLIP, CONTRAST, BRIGHTNESS, SATURATION, HUE, SHIFT = range(12)
-DRAWS = 12
+START, PHASE, GAIN, SCALE, TOP, LEFT, FLIP, CONTRAST, BRIGHTNESS, SATURATION, HUE, SHIFT, TINT, RED, GREEN, BLUE = (
+    range(16)
+)
+DRAWS = 16
 _TO_YIQ = torch.tensor([[0.299, 0.587, 0.114], [0.596, -0.274, -0.322], [0.211, -0.523, 0.312]], dtype=torch.float64)
 
 
@@ -55,7 +57,16 @@ def colours(frames: Tensor, drawn: np.ndarray, augment: AugmentConfig) -> Tensor
     contrast = 1 + signed[:, CONTRAST] * augment.contrast
     brightness = (1 - contrast + signed[:, BRIGHTNESS] * augment.brightness) / 2
     per_clip = (-1, 1, 1, 1, 1)
-    return out.mul_((contrast / 255).view(per_clip)).add_(brightness.view(per_clip)).clamp_(0, 1)
+    out = out.mul_((contrast / 255).view(per_clip)).add_(brightness.view(per_clip)).clamp_(0, 1)
+    return tinted(out, torch.from_numpy(drawn[:, [TINT, RED, GREEN, BLUE]]), augment.tint) if augment.tint else out
+
+
+def tinted(pictures: Tensor, drawn: Tensor, most: float) -> Tensor:
+    """Half of the pictures [B, ..., 3] mixed with a colour, up to a share of `most`; of numbers [B, 4] in [0, 1]."""
+    each = (-1, *[1] * (pictures.ndim - 1))
+    share = (most * (2 * drawn[:, 0] - 1).clamp(min=0)).to(pictures).view(each)
+    colour = drawn[:, 1:].to(pictures).view(-1, *[1] * (pictures.ndim - 2), 3)
+    return torch.lerp(pictures, colour.expand_as(pictures), share.expand_as(pictures))
 
 
 def gains(sound: np.ndarray, drawn: np.ndarray, augment: AugmentConfig) -> Tensor:
