@@ -84,11 +84,39 @@ def ingest_video(
     *,
     job: Job | None = None,
     embed_threads: int = 2,
+    incoming: Callable[[], Encoders | None] | None = None,
 ) -> dict[str, Any]:
     """Decodes, embeds and stores one video; what it gave, as counts. Doing it again replaces what was there.
 
     `report(progress, stage)` is called for every few windows; what it raises ends the ingest with nothing stored.
-    Raises MediaError, VideoGone when the video was deleted meanwhile, and JobLost when `job` is no longer its worker's.
+    `incoming` is asked before storing for a model that is about to be promoted: the video is embedded with that too,
+    and both are stored at once. Raises MediaError, VideoGone when the video was deleted meanwhile, and JobLost when
+    `job` is no longer its worker's.
+    """
+    finished = embed_video(store, thumbnails, encoders, video, report, embed_threads=embed_threads)
+    coming = incoming() if incoming is not None else None
+    also = {}
+    if coming is not None and coming.bundle.fingerprint != encoders.bundle.fingerprint:
+        again = embed_video(store, thumbnails, coming, video, report, embed_threads=embed_threads)
+        also[coming.bundle.fingerprint] = again
+    report(0.99, "storing")
+    catalogue.store_segments(video.id, encoders.bundle.fingerprint, finished, job, also=also)
+    rows = sum(len(vectors) for segment in finished for vectors in segment.vectors.values())
+    return {"segments": len(finished), "vectors": rows}
+
+
+def embed_video(
+    store: MediaStore,
+    thumbnails: Thumbnails,
+    encoders: Encoders,
+    video: Video,
+    report: Callable[[float, str], None],
+    *,
+    embed_threads: int = 2,
+) -> list[NewSegment]:
+    """Decodes and embeds one video: its segments with their vectors, at least one, not stored yet. Raises MediaError.
+
+    Thumbnails of its windows are stored. What `report` raises ends the work.
     """
     path = store.path(video.sha256)
     if not path.is_file():
@@ -110,10 +138,7 @@ def ingest_video(
     finished = [segment.finished() for segment in segments if segment.vectors]  # silence has none
     if not finished:
         raise MediaError("nothing_to_find", "Nothing can be seen or heard in this file: it is silent from end to end.")
-    report(0.99, "storing")
-    catalogue.store_segments(video.id, encoders.bundle.fingerprint, finished, job)
-    rows = sum(len(vectors) for segment in finished for vectors in segment.vectors.values())
-    return {"segments": len(finished), "vectors": rows}
+    return finished
 
 
 def media_info(video: Video) -> MediaInfo:

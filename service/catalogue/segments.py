@@ -1,6 +1,6 @@
 """Queries about segments, their vectors, and the log of changes that readers of the index follow."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -46,13 +46,19 @@ class SegmentQueries:
     _database: Database
 
     def store_segments(
-        self, video_id: str, bundle: str, segments: Sequence[NewSegment], job: Job | None = None
+        self,
+        video_id: str,
+        bundle: str,
+        segments: Sequence[NewSegment],
+        job: Job | None = None,
+        *,
+        also: Mapping[str, Sequence[NewSegment]] | None = None,
     ) -> list[int]:
         """Replaces a video's segments of one bundle and marks the video ready, all or nothing. The new ids, in order.
 
-        Doing it twice leaves one set of segments. With `job`, as it was claimed, nothing is stored (JobLost) unless it
-        still runs for its worker. Raises VideoGone when the video was deleted, ValueError for vectors that are not
-        [rows >= 1, dim].
+        Doing it twice leaves one set of segments. `also` are those of other bundles, stored in the same transaction.
+        With `job`, as it was claimed, nothing is stored (JobLost) unless it still runs for its worker. Raises VideoGone
+        when the video was deleted, ValueError for vectors that are not [rows >= 1, dim].
         """
         with self._database.write() as session:
             video = session.get(VideoRow, video_id, with_for_update=True)
@@ -62,39 +68,9 @@ class SegmentQueries:
                 row = session.get(JobRow, job.id, with_for_update=True)
                 if row is None or (row.status, row.worker) != ("running", job.worker):
                     raise JobLost(job.id)
-            old = list(
-                session.scalars(
-                    select(SegmentRow.id)
-                    .where(SegmentRow.video_id == video_id, SegmentRow.bundle == bundle)
-                    .order_by(SegmentRow.id)
-                )
-            )
-            if old:
-                session.execute(delete(SegmentRow).where(SegmentRow.video_id == video_id, SegmentRow.bundle == bundle))
-                append_change(session, "remove", video_id, bundle, old)
-            ids: list[int] = []
-            if segments:
-                rows = [
-                    {
-                        "video_id": video_id,
-                        "bundle": bundle,
-                        "ordinal": ordinal,
-                        "start_s": segment.start_s,
-                        "end_s": segment.end_s,
-                    }
-                    for ordinal, segment in enumerate(segments)
-                ]
-                ids = list(
-                    session.scalars(insert(SegmentRow).returning(SegmentRow.id, sort_by_parameter_order=True), rows)
-                )
-                vectors = [
-                    {"segment_id": segment_id, "channel": channel, "space": space, **_packed(vectors)}
-                    for segment_id, segment in zip(ids, segments, strict=True)
-                    for (channel, space), vectors in segment.vectors.items()
-                ]
-                if vectors:
-                    session.execute(insert(VectorRow), vectors)
-                append_change(session, "add", video_id, bundle, ids)
+            ids = _replace_segments(session, video_id, bundle, segments)
+            for other, theirs in (also or {}).items():
+                _replace_segments(session, video_id, other, theirs)
             video.status, video.problem = "ready", None
             return ids
 
@@ -185,6 +161,42 @@ class SegmentQueries:
             for channel, space, segment_id, dim, data in rows:
                 yield channel, space, segment_id, np.frombuffer(data, dtype=VECTOR_DTYPE).reshape(-1, dim)
             after = ids[-1]
+
+
+def _replace_segments(session: Session, video_id: str, bundle: str, segments: Sequence[NewSegment]) -> list[int]:
+    """Within the caller's transaction: these segments, and no others, are the video's of that bundle; their ids."""
+    old = list(
+        session.scalars(
+            select(SegmentRow.id)
+            .where(SegmentRow.video_id == video_id, SegmentRow.bundle == bundle)
+            .order_by(SegmentRow.id)
+        )
+    )
+    if old:
+        session.execute(delete(SegmentRow).where(SegmentRow.video_id == video_id, SegmentRow.bundle == bundle))
+        append_change(session, "remove", video_id, bundle, old)
+    if not segments:
+        return []
+    rows = [
+        {
+            "video_id": video_id,
+            "bundle": bundle,
+            "ordinal": ordinal,
+            "start_s": segment.start_s,
+            "end_s": segment.end_s,
+        }
+        for ordinal, segment in enumerate(segments)
+    ]
+    ids = list(session.scalars(insert(SegmentRow).returning(SegmentRow.id, sort_by_parameter_order=True), rows))
+    vectors = [
+        {"segment_id": segment_id, "channel": channel, "space": space, **_packed(vectors)}
+        for segment_id, segment in zip(ids, segments, strict=True)
+        for (channel, space), vectors in segment.vectors.items()
+    ]
+    if vectors:
+        session.execute(insert(VectorRow), vectors)
+    append_change(session, "add", video_id, bundle, ids)
+    return ids
 
 
 def _packed(vectors: npt.NDArray[np.float16]) -> dict[str, int | bytes]:
