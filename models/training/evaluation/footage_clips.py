@@ -11,7 +11,8 @@ from models.preprocess.media import read_audio, read_frames
 from models.preprocess.text import UnknownWords
 from models.preprocess.windows import fit_frames
 from models.runtime import Encoders
-from models.training.data.manifest import Clip, read_manifest
+from models.training.data.footage.mentions import mentioned
+from models.training.data.manifest import Clip, Narration, read_manifest
 
 THREADS = 2  # each decodes and embeds a clip of its own
 FINER = 4  # the grid on which frames are read, per step of the network's
@@ -62,10 +63,20 @@ def embed_clips(encoders: Encoders, data: Path, progress: Callable[[int, int], N
     return EmbeddedClips(clips, **{**optional, **columns})  # type: ignore[arg-type]
 
 
-def told(clip: Clip) -> str:
-    """The narration nearest to the clip's event."""
+def said(clip: Clip) -> str:
+    """The narration nearest to the clip's event, whatever it says: one in twenty speaks of something else."""
+    return min(clip.narrations, key=lambda n: _from_event(clip, n)).text
+
+
+def described(clip: Clip) -> str:
+    """The narration that names most of what the clip shows, the nearest to the event among equals."""
+    seen = set(clip.concepts)
+    return min(clip.narrations, key=lambda n: (-len(mentioned(n.text) & seen), _from_event(clip, n))).text
+
+
+def _from_event(clip: Clip, narration: Narration) -> float:
     at = clip.events[0].at_s if clip.events else clip.duration_s / 2
-    return min(clip.narrations, key=lambda n: abs((n.start_s + n.end_s) / 2 - at)).text
+    return abs((narration.start_s + narration.end_s) / 2 - at)
 
 
 def text_rows(encoders: Encoders, texts: list[str]) -> np.ndarray:

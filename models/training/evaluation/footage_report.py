@@ -16,6 +16,7 @@ def report(metrics: dict[str, Any], command: str) -> str:
         "Each figure in percent, its 95% interval (bootstrap over the queries), chance in brackets.",
         f"Written by `{command}`.",
         _retrieval(metrics["retrieval"]),
+        *([_ceiling(metrics["ceiling"])] if metrics.get("ceiling") else []),
         _concepts(metrics["concepts"]),
     ]
     if "gap" in metrics:
@@ -43,6 +44,19 @@ def _retrieval(directions: dict[str, Any]) -> str:
     ]
     for name, r in directions.items():
         lines.append(f"| {name} | {r['queries']} | {' | '.join(_recalls(r))} |")
+    return "\n".join(lines)
+
+
+def _ceiling(ceilings: dict[str, Any]) -> str:
+    lines = [
+        "For comparison, a perfect ranker of concepts on the same texts and clips: by how many of the concepts that a "
+        "text names a clip has (for sound: of those that can be heard; all items share one chime), ties at random. The "
+        "text of a clip is the narration that names most of what it shows; what is said at the event may be anything.",
+        "",
+        f"| a perfect concept ranker {HEAD}",
+    ]
+    for name, r in ceilings.items():
+        lines.append(f"| {name} | {' | '.join(_recalls(r))} |")
     return "\n".join(lines)
 
 

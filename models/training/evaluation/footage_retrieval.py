@@ -11,13 +11,15 @@ from models.runtime import Encoders
 from models.training.data.manifest import Clip
 from models.training.evaluation import product_ranking as product
 from models.training.evaluation.bootstrap import middle, resamples
-from models.training.evaluation.footage_clips import EmbeddedClips, embed_clips, text_rows, told
+from models.training.evaluation.footage_ceiling import ceilings
+from models.training.evaluation.footage_clips import EmbeddedClips, described, embed_clips, said, text_rows
 from models.training.evaluation.metrics import Concepts, Naming, Retrieval, concept_precision, naming, retrieval
 from models.training.evaluation.product_ranking import best_frame, fused
 from models.training.evaluation.wordings import FOOTAGE_WORDINGS, GENERATOR, PLAIN_LANGUAGE, Wordings, pairs
 
 # What a disjoint graph cannot do.
 SOUND_AND_TEXT = ("text -> video + sound", "audio -> text", "text -> audio")
+SAID = "what is said at the event -> video"
 # Naming: which concepts compete, and on clips of which events (of any, where none is said).
 NAMED = {
     "monster": ("monster:", {"monster", "fight"}),
@@ -52,6 +54,7 @@ def evaluate(
     return {
         "data": {"clips": len(found.clips), "items": items, "maps": sorted({c.map for c in found.clips})},
         "retrieval": {k: asdict(v) for k, v in directions.items()},
+        "ceiling": {k: asdict(v) for k, v in ceilings(found, items).items()},
         "concepts": {k: asdict(v) for k, v in concepts.items()},
         "naming": {
             name: {wording: asdict(n) for wording, n in rows.items()}
@@ -65,11 +68,13 @@ def item_retrieval(encoders: Encoders, found: EmbeddedClips, items: int) -> dict
     """Every direction in which one clip's part finds another part of it."""
     rows = np.array([i for i, c in enumerate(found.clips) if c.has_audio and c.narrations])
     truth, everyone = np.arange(len(rows)), np.arange(len(found.clips))
-    text = text_rows(encoders, [told(found.clips[i]) for i in rows])
+    clips = [found.clips[i] for i in rows]
+    text = text_rows(encoders, [described(clip) for clip in clips])
     v_fine, v_coarse, a_fine = found.video_fine[rows], found.video_coarse[rows], found.sound_fine[rows]
     found_by_still = found.image_fine @ found.video_fine.T
     directions = {
         "text -> video": retrieval(text @ v_coarse.T, truth, items),
+        SAID: retrieval(text_rows(encoders, [said(clip) for clip in clips]) @ v_coarse.T, truth, items),
         "audio -> video": retrieval(a_fine @ v_fine.T, truth, items),
         "video -> audio": retrieval(v_fine @ a_fine.T, truth, items),
         "image -> video": retrieval(found_by_still, everyone, items),
@@ -80,7 +85,8 @@ def item_retrieval(encoders: Encoders, found: EmbeddedClips, items: int) -> dict
         directions["text -> video + sound"] = retrieval(by_words(found, text)[:, rows], truth, items)
         directions["audio -> text"] = retrieval(a_coarse @ text.T, truth, items)
         directions["text -> audio"] = retrieval(text @ a_coarse.T, truth, items)
-    order = ("text -> video", "text -> video + sound", *(d for d in directions if not d.startswith("text -> video")))
+    first = ("text -> video", "text -> video + sound", SAID)
+    order = (*first, *(d for d in directions if d not in first))
     return {name: directions[name] for name in order if name in directions}
 
 
