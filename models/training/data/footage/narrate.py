@@ -14,14 +14,15 @@ import numpy as np
 from models.training.data.footage import templates
 from models.training.data.footage.scenes import CLIP_TICS
 from models.training.data.footage.studio import TICS_PER_SECOND
-from models.training.data.footage.vocabulary import ACTIONS, BY_CONCEPT, PICKUPS, SUBJECTS, WEAPONS
+from models.training.data.footage.vocabulary import ACTIONS, BY_CONCEPT, SUBJECTS, WEAPONS
 from models.training.data.manifest import Clip, Event, Narration
 
-WORDING = 2  # raised whenever the same clip is told in other words
+WORDING = 3  # raised whenever the same clip is told in other words
 MOST_WORDS = 16
 CLIP_SECONDS = CLIP_TICS / TICS_PER_SECOND
-_ARMOR = (phrase for key in ("GreenArmor", "BlueArmor") for phrase in PICKUPS[key].phrases)
-_NO_ARTICLE = {*WEAPONS["Fist"].phrases, *(phrase for phrase in _ARMOR if re.fullmatch(r"(?!.* of ).*armor", phrase))}
+# What nobody counts: no article where the phrase is about it ("ammo for a gun", not "box of ammo").
+_UNCOUNTED = re.compile(r"(?!.* (?:of|with|for|in|full) )(?:.* )?(?:armor|ammo|ammunition|medicine|gore|human remains)")
+_NO_ARTICLE = set(WEAPONS["Fist"].phrases)
 _DYING_S = 1.5  # a monster's death is told so long after the first hit
 _HURTING = {"place:slime", "place:lava", "place:hot rocks"}
 # Slot -> the concepts that may fill it, in the order of the row.
@@ -32,11 +33,11 @@ _BY_HAND = {WEAPONS["Fist"].concept: "Fist", WEAPONS["Chainsaw"].concept: "Chain
 
 
 def with_article(phrase: str) -> str:
-    if phrase in _NO_ARTICLE:
+    if phrase in _NO_ARTICLE or _UNCOUNTED.fullmatch(phrase):
         return phrase
-    if phrase.startswith(("biggest", "most ", "ultimate")):
+    if phrase.startswith(("biggest", "most ", "strongest", "ultimate")):
         return f"the {phrase}"
-    return f"{'an' if re.match('[aeio]|un(?!i)|ug|ul', phrase) else 'a'} {phrase}"
+    return f"{'an' if re.match('(?!one )[aeio]|un(?!i)|ug|ul', phrase) else 'a'} {phrase}"
 
 
 def _choose(rng: np.random.Generator, lines: tuple[str, ...]) -> str:
@@ -54,7 +55,11 @@ def _fill(pattern: str, event: Event, rng: np.random.Generator) -> str:
         names = _named(event, slot)
         # The first is what the event is about; beside it, any place it is at and any decoration in view will do.
         if names and (slot == "p" or (slot == "o" and event.kind != "look")):
-            names = (_choose(rng, names),)
+            first = _choose(rng, names)
+            others = tuple(name for name in names if name != first)
+            names = (first,)
+            if slot == "p" and others and "{q}" in pattern:
+                words["q"] = _choose(rng, BY_CONCEPT[_choose(rng, others)].phrases)
         if names:
             words[slot] = _choose(rng, BY_CONCEPT[names[0]].phrases)
     words |= {slot: _choose(rng, ACTIONS[action].phrases) for slot, action in _COMMON.items()}
@@ -85,6 +90,9 @@ def _patterns(event: Event) -> dict[str, tuple[str, ...]]:
         around += templates.HOLDING
     if _named(event, "o") and kind != "look":
         around += templates.SEEING
+        at += templates.BESIDE.get("" if way == "Fist" and kind == "fire" else kind, ())
+    if len(_named(event, "p")) > 1:
+        around += templates.TWO_PLACES
     return {"before": before, "at": at, "after": after, "short": short, "around": around, "vague": templates.VAGUE}
 
 
@@ -108,7 +116,9 @@ def narrate(event: Event, rng: np.random.Generator) -> list[Narration]:
         spans |= {"before": (0.0, 1.5), "at": (0.8, 3.0), "after": (2.3, 3.8), "short": (0.5, 3.5)}
     moments = ["at", "before", "after", "short"]
     if rng.random() < 0.8:
-        moments.append("at" if rng.random() < 0.35 else "around")
+        # A death shows late and is told in no other line, so that it is told twice now and then.
+        more = "after" if _killed(event) and rng.random() < 0.4 else "around"
+        moments.append("at" if rng.random() < 0.35 else more)
     if rng.random() < 0.35:
         moments.append("vague")
     patterns = _patterns(event)
@@ -138,7 +148,8 @@ def all_words() -> set[str]:
     """Every word that a narration or a concept query can have: the text tower's vocabulary must know them."""
     groups = (templates.BEFORE, templates.AT, templates.AFTER, templates.SHORT)
     lines = [line for group in groups for lines in group.values() for line in lines]
-    lines += [*templates.SCENERY, *templates.HOLDING, *templates.SEEING, *templates.VAGUE]
+    lines += [line for group in templates.BESIDE.values() for line in group]
+    lines += [*templates.TWO_PLACES, *templates.SCENERY, *templates.HOLDING, *templates.SEEING, *templates.VAGUE]
     lines += [phrase for subject in SUBJECTS for phrase in (*subject.phrases, *subject.queries)]
     text = " ".join(re.sub(r"\{\w+\}", " ", line) for line in lines)
     return set(text.split()) | {"a", "an", "the"}

@@ -2,8 +2,8 @@
 
 Slots: {m} monster, {w} weapon, {i} item, {o} decoration, {c} any word for a monster, {n} any word for an item,
 {d} door, {l} lift, {s} switch, {t} teleporter, {b} barrel, each with its article as {am} and so on; {p} where, at the
-end. Lines that name nothing of the clip's subject are vague on purpose: real speakers talk so too. SHORT holds what
-one types into a search box.
+end, and {q} where as well, in the words of another place. Lines that name nothing of the clip's subject are vague on
+purpose: real speakers talk so too. SHORT holds what one types into a search box.
 """
 
 from __future__ import annotations
@@ -292,6 +292,20 @@ AT: dict[str, tuple[str, ...]] = {
         the hostile {m} wants a fight
         getting away from {am}
         {ac} attacks us
+        {am} attacks us {p}
+        {am} walks toward the player {p}
+        {am} comes closer {p}
+        we meet {am} and it attacks {p}
+        {am} attacks the player from the front {p}
+        the player runs away from {am} {p}
+        we see {am} standing {p}
+        {am} and nobody else {p}
+        {ac} is {p} it is {am}
+        there is {am} attacking {p}
+        the {m} moves toward us {p}
+        trying to escape from {am} {p}
+        {am} right in front of the player {p}
+        the player is attacked by {am} {p}
     """),
     "fight": _lines("""
         fighting {am} with {aw}
@@ -324,6 +338,19 @@ AT: dict[str, tuple[str, ...]] = {
         fighting {ac} it is {am}
         attacking {ac} with {aw}
         battle against {ac}
+        fighting {am} with {aw} {p}
+        using {aw} to fight {am} {p}
+        the player uses {aw} against {am} {p}
+        the player fights {am} with {aw}
+        {am} is attacked with {aw} {p}
+        we attack {am} with {aw} {p}
+        a fight with {am} {p} using {aw}
+        {aw} against {am} {p}
+        blood flies from {am} {p}
+        somebody fights {am} {p}
+        {am} gets hurt by {aw} {p}
+        hurting {ac} {p} with {aw}
+        player with {aw} fights {am} {p}
     """),
     "fight_gun": _lines("""
         shooting the {m} with the {w}
@@ -340,6 +367,16 @@ AT: dict[str, tuple[str, ...]] = {
         gunfire at {am}
         pulling the trigger while the {m} comes closer
         shooting {ac} with {aw}
+        shooting {am} {p} with {aw}
+        firing {aw} at {am} {p}
+        the player shoots {am} with {aw}
+        the player shoots at {am} {p}
+        {am} is hit by shots {p}
+        somebody shoots {am} with {aw}
+        {am} gets shot with {aw} {p}
+        we shoot {aw} at {am} {p}
+        blood flies as we shoot {am}
+        shooting {ac} {p}
     """),
     "fight_Fist": _lines("""
         punching {am}
@@ -353,6 +390,12 @@ AT: dict[str, tuple[str, ...]] = {
         giving the {m} a good punch
         smashing my {w} into the {m}
         fighting {am} without any weapon
+        punching {am} {p}
+        the player punches {am} {p}
+        hitting {am} with {w} {p}
+        beating up {am} {p}
+        {am} gets punched {p}
+        fighting {am} with {w} {p}
     """),
     "fight_Chainsaw": _lines("""
         sawing {am} to pieces
@@ -364,6 +407,10 @@ AT: dict[str, tuple[str, ...]] = {
         holding the {w} into the {m}
         tearing the {m} apart with the {w}
         a massacre with {aw}
+        sawing {am} with {aw} {p}
+        the player cuts {am} with {aw}
+        cutting {am} {p}
+        {am} is cut by {aw} {p}
     """),
     "fire_gun": _lines("""
         firing the {w} {p}
@@ -396,6 +443,18 @@ AT: dict[str, tuple[str, ...]] = {
         shooting a gun {p}
         gunshots from {aw}
         the weapon fires it is {aw}
+        the player fires {aw} {p}
+        the player shoots at a wall with {aw} {p}
+        shooting {aw} {p} with no enemy around
+        firing {aw} into the distance {p}
+        someone shoots {aw} {p}
+        first person view of firing {aw} {p}
+        a flash at the end of {aw} {p}
+        firing shots {p} with {aw}
+        {aw} fires {p}
+        we stand {p} and shoot {aw}
+        testing {aw} {p}
+        shots are fired from {aw} {p}
     """),
     "fire_Fist": _lines("""
         punching the wall with {w}
@@ -413,6 +472,12 @@ AT: dict[str, tuple[str, ...]] = {
         using {w} {p}
         hands in front of the camera punching
         beating the wall without a weapon
+        the player punches with {w} {p}
+        punching {p}
+        a hand punching the air {p}
+        hitting a wall with {w} {p}
+        a fist is seen punching {p}
+        player without a gun punches {p}
     """),
     "fire_Chainsaw": _lines("""
         the {w} is roaring {p}
@@ -432,6 +497,12 @@ AT: dict[str, tuple[str, ...]] = {
         using {aw} {p}
         sawing at the wall
         the {w} makes a loud noise
+        the player uses {aw} {p}
+        the player runs {aw} {p}
+        holding {aw} that is running {p}
+        swinging {aw} {p}
+        sawing {p}
+        {aw} buzzes {p}
     """),
     "pickup": _lines("""
         picking up {ai}
@@ -466,6 +537,21 @@ AT: dict[str, tuple[str, ...]] = {
         picking up {an} it is {ai}
         collecting {an}
         grabbing {an} from the floor
+        picking up {ai} {p}
+        picking {ai} up from the floor {p}
+        the player takes {ai} {p}
+        the player walks over {ai} {p}
+        the player collects {ai} {p}
+        we grab {ai} {p}
+        collecting {ai} {p}
+        {ai} lies {p} and we take it
+        walking up to {ai} and taking it {p}
+        grabbing {ai} off the ground {p}
+        finding {ai} {p}
+        {ai} is taken {p}
+        running to {ai} to pick it up
+        somebody picks up {ai} {p}
+        taking {an} {p} it is {ai}
     """),
     "door": _lines("""
         opening {ad}
@@ -489,6 +575,14 @@ AT: dict[str, tuple[str, ...]] = {
         {ad} is being opened
         the way opens before us
         the {d} makes a noise as it opens
+        {ad} going up {p}
+        the player opens {ad} {p}
+        {ad} opens and we can go in {p}
+        {ad} slides upward {p}
+        standing in front of {ad} as it opens
+        walking up to {ad} and opening it
+        the player comes to {ad} and it opens
+        opening {ad} to the next room {p}
     """),
     "lift": _lines("""
         the {l} lowers
@@ -509,6 +603,14 @@ AT: dict[str, tuple[str, ...]] = {
         the {l} sinks
         {al} is moving {p}
         taking the {l}
+        {al} going down {p}
+        {al} going up {p}
+        the player rides {al} {p}
+        standing on {al} as it moves
+        the player uses {al} {p}
+        going up and down on {al}
+        {al} carries the player {p}
+        the floor moves with us {p}
     """),
     "switch": _lines("""
         pressing {as}
@@ -529,6 +631,13 @@ AT: dict[str, tuple[str, ...]] = {
         hitting {as}
         we use {as} {p}
         somebody pushes {as}
+        the player pushes {as} {p}
+        the player uses {as} on a wall
+        pressing {as} {p}
+        {as} is pushed {p}
+        walking up to {as} and pressing it
+        {as} on the wall is used {p}
+        activating {as} {p}
     """),
     "teleport": _lines("""
         stepping into the {t}
@@ -555,6 +664,15 @@ AT: dict[str, tuple[str, ...]] = {
         the screen turns green and yellow
         disappearing in {at}
         using {at}
+        green fire all over the screen {p}
+        a green and yellow flash {p}
+        the player steps into {at} and is gone
+        the player appears {p} in green flames
+        green flames in front of us {p}
+        teleporting {p} through {at}
+        bright green light fills the picture {p}
+        the player uses {at} {p}
+        a flash of green light and a new place {p}
     """),
     "barrel": _lines("""
         the {b} explodes
@@ -576,6 +694,15 @@ AT: dict[str, tuple[str, ...]] = {
         shooting at {ab} with {aw}
         the blast of {ab}
         {ab} blasts everything away
+        shooting {ab} with {aw} {p}
+        {ab} explodes after a shot {p}
+        the player shoots {ab} {p}
+        the player blows up {ab} with {aw}
+        {ab} blows up {p}
+        a ball of fire where {ab} stood
+        {ab} explodes in fire {p}
+        fire and an explosion {p}
+        making {ab} explode with {aw}
     """),
     "death": _lines("""
         the player dies
@@ -598,6 +725,20 @@ AT: dict[str, tuple[str, ...]] = {
         the screen turns red and we are dead
         somebody screams and dies
         killed in action
+        the player is dying {p}
+        the player drops dead {p}
+        the player gets killed {p}
+        the player falls to the floor and dies
+        dying and looking up from the floor {p}
+        the view falls to the floor as we die
+        we are killed and lie on the ground {p}
+        our life ends {p}
+        the person playing dies {p}
+        the character dies {p}
+        the character falls down {p}
+        losing the game {p}
+        the camera falls as the player dies
+        falling dead {p}
     """),
     "look": _lines("""
         {ao} {p}
@@ -621,6 +762,17 @@ AT: dict[str, tuple[str, ...]] = {
         we see {ao}
         {ao} can be seen
         looking closely at {ao}
+        {ao} stands {p}
+        there is {ao} {p}
+        we see {ao} {p}
+        the player looks at {ao} {p}
+        the player walks around {ao} {p}
+        walking toward {ao} {p}
+        {ao} in front of the player {p}
+        going near {ao} {p}
+        a quiet place {p} with {ao}
+        {ao} and no enemies {p}
+        a scene with {ao} {p}
     """),
     "explore": _lines("""
         walking {p}
@@ -646,6 +798,16 @@ AT: dict[str, tuple[str, ...]] = {
         we find our way {p}
         nobody here as we walk {p}
         everything is peaceful {p}
+        the player walks around {p}
+        the player looks around {p}
+        the player is {p}
+        a calm walk without monsters {p}
+        nothing happens {p}
+        a place {p}
+        going somewhere {p}
+        no enemies just a walk {p}
+        the view moves {p}
+        a view of what it looks like {p}
     """),
 }
 
@@ -673,6 +835,10 @@ AFTER: dict[str, tuple[str, ...]] = {
         the {m} comes even closer
         such an evil {m}
         this {c} is called {am}
+        {am} is still {p}
+        the {m} keeps attacking us {p}
+        still {am} {p}
+        {am} does not leave us alone {p}
     """),
     "fight": _lines("""
         the {m} takes a lot of damage
@@ -694,6 +860,10 @@ AFTER: dict[str, tuple[str, ...]] = {
         continuing to attack the {m} with {aw}
         fighting on {p}
         the {c} takes damage
+        still fighting {am} {p}
+        we keep using {aw} against {am}
+        {am} is hurt but keeps fighting {p}
+        {aw} hurts {am} {p}
     """),
     "kill": _lines("""
         the {m} dies
@@ -724,6 +894,35 @@ AFTER: dict[str, tuple[str, ...]] = {
         the {c} is dead
         killing {ac}
         we killed {ac}
+        killing {am} {p}
+        the {m} dies {p}
+        {am} is killed {p}
+        {am} is dead {p}
+        the player kills {am}
+        the player kills {am} with {aw}
+        the player kills {ac} {p}
+        we killed {am} {p}
+        killing {am} with {aw} {p}
+        {am} falls down dead {p}
+        {m} killed
+        {m} killed with {aw}
+        {m} dead
+        {m} dying
+        dying {m}
+        death of {am}
+        dead {m}
+        dead {c}
+        {c} killed
+        kill {am}
+        {am} drops to the floor and dies
+        {am} lies dead {p}
+        {ac} is killed {p}
+        {ac} dies {p}
+        the {w} kills the {m}
+        the enemy is dead
+        an enemy is killed
+        somebody kills {am} {p}
+        the fight is over and {am} is dead
     """),
     "fire": _lines("""
         that was loud
@@ -776,6 +975,10 @@ AFTER: dict[str, tuple[str, ...]] = {
         that {n} was {ai}
         the {n} is ours
         got the {i} and moving on
+        {ai} was found {p}
+        we took {ai} {p}
+        the player now has {ai}
+        {ai} was lying {p}
     """),
     "door": _lines("""
         we go through the {d}
@@ -866,6 +1069,16 @@ AFTER: dict[str, tuple[str, ...]] = {
         lying on the ground after dying
         we lost
         i died {p}
+        the player lies dead {p}
+        the player is dead {p}
+        the character is dead
+        dead on the floor {p}
+        we see the room from the floor
+        lying on the ground dead {p}
+        the view from the ground after dying
+        this is the end of the player {p}
+        the game is lost
+        our dead body lies {p}
     """),
     "look": _lines("""
         so that was {ao}
@@ -880,6 +1093,9 @@ AFTER: dict[str, tuple[str, ...]] = {
         we have seen {ao}
         an interesting {o}
         the {o} {p}
+        {ao} stood {p}
+        the player leaves {ao} behind {p}
+        {ao} is all there is {p}
     """),
     "explore": _lines("""
         we keep walking {p}
@@ -926,6 +1142,13 @@ SHORT: dict[str, tuple[str, ...]] = {
         picture of {am}
         {m} moving toward the camera
         {m} sound
+        {m} attacking {p}
+        {m} walking {p}
+        {m} coming toward us {p}
+        {am} attacking the player {p}
+        {m} standing {p}
+        player attacked by {am}
+        {c} {p}
     """),
     "fight": _lines("""
         {m}
@@ -944,6 +1167,14 @@ SHORT: dict[str, tuple[str, ...]] = {
         {m} wounded
         {am} in combat
         {w} attack on {am}
+        {w} {m} {p}
+        {m} {w}
+        fighting {am} {p}
+        {m} attacked with {aw}
+        {m} fight {p}
+        fighting {am} with {aw}
+        {m} hurt by {aw} {p}
+        bleeding {m}
     """),
     "fight_gun": _lines("""
         shooting {am}
@@ -953,6 +1184,11 @@ SHORT: dict[str, tuple[str, ...]] = {
         player shooting {am}
         shots at {am}
         gun fight with {am}
+        shooting {am} with {aw}
+        shooting {m} {p}
+        {m} shot {p}
+        firing {aw} at {am}
+        player shooting {am} with {aw}
     """),
     "fight_Fist": _lines("""
         punching {am}
@@ -960,6 +1196,9 @@ SHORT: dict[str, tuple[str, ...]] = {
         boxing with {am}
         fist fight with {am}
         player punching {am}
+        punching {am} {p}
+        {m} punched {p}
+        hitting {am} with {w}
     """),
     "fight_Chainsaw": _lines("""
         sawing {am}
@@ -967,6 +1206,9 @@ SHORT: dict[str, tuple[str, ...]] = {
         {m} cut with {aw}
         {m} being cut to pieces
         player cutting {am} with {aw}
+        {m} {w} {p}
+        sawing {am} {p}
+        cutting {am} with {aw} {p}
     """),
     "fire": _lines("""
         {w}
@@ -987,6 +1229,13 @@ SHORT: dict[str, tuple[str, ...]] = {
         first person view of {aw}
         gunfire from {aw}
         shooting at the wall with {aw}
+        {w} {p}
+        {w} firing {p}
+        firing {aw} {p}
+        player firing {aw} {p}
+        shooting {aw} {p}
+        {w} shots
+        person firing {aw} at a wall
     """),
     "fire_Fist": _lines("""
         {w}
@@ -1000,6 +1249,11 @@ SHORT: dict[str, tuple[str, ...]] = {
         hand to hand fighting
         fists in the air
         unarmed player punching
+        punching {p}
+        player punching {p}
+        {w} {p}
+        hand punching
+        punching a wall {p}
     """),
     "fire_Chainsaw": _lines("""
         {w}
@@ -1013,6 +1267,10 @@ SHORT: dict[str, tuple[str, ...]] = {
         cutting with {aw}
         {w} engine
         {w} roaring
+        {w} {p}
+        sawing with {aw} {p}
+        using {aw} {p}
+        player using {aw}
     """),
     "pickup": _lines("""
         {i}
@@ -1031,6 +1289,14 @@ SHORT: dict[str, tuple[str, ...]] = {
         player takes {ai}
         {i} found
         {n} pickup
+        picking up {ai} {p}
+        {i} lying {p}
+        {i} on the floor {p}
+        player picking up {ai}
+        taking {ai} {p}
+        collecting {ai} {p}
+        {ai} {p}
+        player getting {ai} {p}
     """),
     "door": _lines("""
         {d}
@@ -1043,6 +1309,11 @@ SHORT: dict[str, tuple[str, ...]] = {
         {d} sound
         open {d}
         {ad} opens
+        opening {ad} {p}
+        {d} opening {p}
+        player opening {ad}
+        walking through {ad}
+        {d} going up
     """),
     "lift": _lines("""
         {l}
@@ -1054,6 +1325,11 @@ SHORT: dict[str, tuple[str, ...]] = {
         using {al}
         {l} ride
         moving {l}
+        riding {al} {p}
+        {l} going up
+        player on {al}
+        {l} moving {p}
+        going up on {al}
     """),
     "switch": _lines("""
         {s}
@@ -1064,6 +1340,10 @@ SHORT: dict[str, tuple[str, ...]] = {
         {s} click
         using {as}
         {s} being pushed
+        pressing {as} {p}
+        player pressing {as}
+        pushing {as} {p}
+        {s} on a wall
     """),
     "teleport": _lines("""
         {t}
@@ -1078,6 +1358,12 @@ SHORT: dict[str, tuple[str, ...]] = {
         stepping into {at}
         green fire on the screen
         {t} sound
+        teleporting {p}
+        player teleporting
+        green and yellow flash
+        green flames
+        player going through {at}
+        green flash {p}
     """),
     "barrel": _lines("""
         {b}
@@ -1091,6 +1377,12 @@ SHORT: dict[str, tuple[str, ...]] = {
         {b} blowing up
         loud explosion
         blast
+        {b} exploding {p}
+        shooting {ab} with {aw}
+        {w} {b}
+        explosion {p}
+        player blowing up {ab}
+        {b} on fire
     """),
     "death": _lines("""
         player death
@@ -1103,6 +1395,16 @@ SHORT: dict[str, tuple[str, ...]] = {
         falling down dead
         player dying {p}
         first person death
+        player dying
+        player killed {p}
+        player death {p}
+        player falls dead
+        character dies
+        character dying {p}
+        dying {p}
+        getting killed
+        view from the floor after death
+        lying dead {p}
     """),
     "look": _lines("""
         {o}
@@ -1117,6 +1419,12 @@ SHORT: dict[str, tuple[str, ...]] = {
         picture of {ao}
         {o} seen from near
         {ao} {p}
+        {o} standing {p}
+        walking around {ao}
+        looking at {ao} {p}
+        view of {ao} {p}
+        walking up to {ao}
+        {o} and no monsters
     """),
     "explore": _lines("""
         {p}
@@ -1129,6 +1437,14 @@ SHORT: dict[str, tuple[str, ...]] = {
         running {p}
         quiet walk {p}
         moving {p}
+        person walking {p}
+        somebody {p}
+        place {p}
+        scene {p}
+        looking around {p}
+        player moving {p}
+        walking around {p}
+        game level {p}
     """),
 }
 
@@ -1146,6 +1462,17 @@ SCENERY = _lines("""
     all this happens {p}
     a scene {p}
     this is filmed {p}
+    this scene is {p}
+    the scene shows the player {p}
+    everything happens {p}
+    you can see that we are {p}
+    somewhere {p}
+    playing {p}
+    we find ourselves {p}
+    moving along {p}
+    the game character is {p}
+    first person view {p}
+    game scene {p}
 """)
 HOLDING = _lines("""
     carrying {aw} {p}
@@ -1158,6 +1485,13 @@ HOLDING = _lines("""
     {aw} in hand
     our weapon is {aw}
     player with {aw}
+    the player walks {p} with {aw}
+    the player is armed with {aw}
+    {aw} is seen from behind
+    {aw} pointed ahead {p}
+    first person view with {aw}
+    carrying {aw}
+    {aw} in the hands of the player
 """)
 SEEING = _lines("""
     there is {ao} in the background
@@ -1170,6 +1504,70 @@ SEEING = _lines("""
     {ao} in view
     a place with {ao}
     {ao}
+    {ao} is near {p}
+    there is {ao} {p}
+    {ao} {p}
+    you can see {ao} {p}
+    one sees {ao} in this place
+    the player is close to {ao}
+    {o} in the background
+    walking past {ao} {p}
+    with {ao} in sight
+    {ao} not far away
+""")
+# The event beside a decoration, by kind of scene; the rest of the kinds have SEEING alone.
+BESIDE: dict[str, tuple[str, ...]] = {
+    "monster": _lines("""
+        {am} attacks next to {ao}
+        {am} near {ao} {p}
+        {am} and {ao}
+        {am} stands close to {ao}
+        {m} next to {ao}
+        {m} and {o} {p}
+        there is {am} beside {ao} {p}
+    """),
+    "fight": _lines("""
+        fighting {am} next to {ao}
+        a fight with {am} near {ao}
+        using {aw} against {am} near {ao}
+        {m} and {o}
+        fighting {am} {p} beside {ao}
+        {am} gets hit next to {ao}
+    """),
+    "pickup": _lines("""
+        picking up {ai} next to {ao}
+        {ai} lies near {ao}
+        taking {ai} beside {ao} {p}
+        {i} and {o}
+        {ai} close to {ao}
+        we find {ai} near {ao}
+    """),
+    "fire": _lines("""
+        using {aw} near {ao}
+        the player uses {aw} next to {ao}
+        {w} and {o}
+        {ao} can be seen as we use {aw}
+    """),
+    "explore": _lines("""
+        walking past {ao}
+        walking near {ao} {p}
+        {o} {p}
+        the player walks toward {ao}
+        a walk {p} with {ao} in view
+        we come by {ao} {p}
+    """),
+}
+# Where a clip shows two places.
+TWO_PLACES = _lines("""
+    {p} {q}
+    we are {p} and {q}
+    the player is {p} {q}
+    a scene {p} and {q}
+    it is {p} and {q}
+    walking {p} and {q}
+    this happens {p} {q}
+    standing {p} {q}
+    the player moves {p} {q}
 """)
 
 # Off the topic, as real speakers are.
