@@ -8,10 +8,14 @@ from index.faiss_index import FlatIndex, IndexFileError
 from index.fusion import Fused, Missing, Ranking, candidates, fuse
 from index.generation import (
     Generation,
+    build_generation,
     current,
     current_name,
+    generation_names,
+    held_ids,
     open_generation,
-    rollback,
+    settle,
+    without,
     write_generation,
 )
 from index.live import LiveIndex, Snapshot
@@ -34,11 +38,15 @@ __all__ = [
     "Snapshot",
     "SpaceKey",
     "VectorIndex",
+    "build_generation",
     "candidates",
     "current",
     "current_name",
     "fuse",
+    "generation_names",
+    "held_ids",
     "open_generation",
-    "rollback",
+    "settle",
+    "without",
     "write_generation",
 ]

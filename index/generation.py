@@ -13,8 +13,12 @@ Layout under a root folder:
 Protocol of a write: everything goes to a `.tmp-` folder; every file and the folder are fsynced; the folder gets its
 name by one rename; CURRENT is replaced by one rename of a fsynced file. A crash before the last rename leaves the old
 generation current, after it the new one, and never a mixture, as readers look only where CURRENT points. What a crash
-leaves behind is removed by the next write, which also keeps the generation it replaces (for rollback) and removes older
-ones. Readers that still map a removed generation keep their mapping until they let go of it.
+leaves behind is removed by the next write. Readers that still map a removed generation keep their mapping until they
+let go of it.
+
+A generation can also be built as a shadow (`build_generation`): complete and named, but pointed to by nothing until
+whoever keeps the truth about what is served has chosen it; `settle` then makes the folder say the same, and removes
+what is not retained any more. `without` copies a generation without some ids, so that no vector of them is left.
 """
 
 from __future__ import annotations
@@ -28,7 +32,7 @@ import re
 import secrets
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -40,12 +44,14 @@ import numpy.typing as npt
 from index.exact import ExactIndex
 from index.faiss_index import INDEX_TYPE, FlatIndex, IndexFileError
 from index.protocol import PAD_ID, IdArray
+from index.rows import contains
 from index.spaces import SpaceKey
 
 SCHEMA = 1
 CURRENT = "CURRENT"
 MANIFEST = "generation.json"
-# What write_generation has just finished when it calls on_step, in this order.
+# What has just been finished when on_step is called, in this order: by build_generation the first five, by settle the
+# others, by write_generation all.
 STEPS = ("cleaned", "indexes", "manifest", "synced", "renamed", "pointer", "pointed", "pruned")
 
 _NAME = re.compile(r"\d{8}-[0-9a-f]{6}")
@@ -133,7 +139,7 @@ def write_generation(
 ) -> str:
     """Builds, saves and makes current a new generation; see the module for what a crash leaves.
 
-    Writers wait for each other. Keys without rows are left out.
+    Writers wait for each other. Keys without rows are left out. The generation that it replaces is kept, older ones go.
 
     Args:
         root: folder of the generations, created if need be.
@@ -150,56 +156,175 @@ def write_generation(
         IndexFileError: what was written could not be read back (the old generation stays current).
     """
     done = on_step or (lambda step: None)
-    started, created_at = time.monotonic(), datetime.now(UTC)
-    root.mkdir(parents=True, exist_ok=True)
     with _writer_lock(root):
         parent = _replaceable(root)
-        _remove_all_but(root, _names(root))  # leftovers of writes that died
-        done("cleaned")
-
-        name = _new_name(root, parent)
-        tmp = root / f"{_TMP}{name}"
-        tmp.mkdir()
-        try:
-            entries: dict[str, Any] = {}
-            files: list[Path] = []
-            for key, (ids, matrix) in sorted(vectors.items()):
-                if len(np.asarray(ids)):
-                    entries[str(key)], written = _write_index(tmp, str(key), ids, matrix)
-                    files += written
-            done("indexes")
-
-            manifest: dict[str, Any] = {
-                "schema": SCHEMA,
-                "name": name,
-                "parent": parent,
-                "bundle": bundle,
-                "created_at": created_at.isoformat(),
-                "build_seconds": round(time.monotonic() - started, 3),
-                "indexes": entries,
-                "sha256": {path.name: _sha256(path) for path in files},
-                "state": dict(state or {}),
-            }
-            manifest["checksum"] = _manifest_checksum(manifest)
-            (tmp / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
-            done("manifest")
-
-            for path in [*files, tmp / MANIFEST, tmp]:
-                _fsync(path)
-            done("synced")
-
-            tmp.rename(root / name)
-            _fsync(root)
-            done("renamed")
-        except BaseException:
-            shutil.rmtree(tmp, ignore_errors=True)
-            raise
-
-        _point_to(root, name, lambda: done("pointer"))
-        done("pointed")
-        _remove_all_but(root, {name, parent})
-        done("pruned")
+        rows = ((key, *vectors[key]) for key in sorted(vectors))
+        name = _build(root, rows, parent=parent, bundle=bundle, state=state or {}, done=done)
+        _settle(root, name, {name, *([parent] if parent else [])}, done)
     return name
+
+
+def build_generation(
+    root: Path,
+    rows: Iterable[tuple[SpaceKey, npt.ArrayLike, npt.ArrayLike]],
+    *,
+    bundle: str,
+    parent: str | None = None,
+    state: Mapping[str, Any] | None = None,
+    on_step: Callable[[str], None] | None = None,
+    on_named: Callable[[str], None] | None = None,
+) -> str:
+    """Builds and saves a shadow generation, which nothing points to yet; its name. See the module.
+
+    Args:
+        rows: (key, ids int [N], vectors float [N, D]), each key once; taken one by one, so that one is in memory.
+        parent: the generation that it is to replace, for its manifest.
+        on_named: called with the name while other writers still wait: what it notes down, no `settle` will miss.
+            What it raises removes the generation again.
+
+    Raises as `write_generation`.
+    """
+    done = on_step or (lambda step: None)
+    with _writer_lock(root):
+        name = _build(root, rows, parent=parent, bundle=bundle, state=state or {}, done=done)
+        _note(root, name, on_named)
+    return name
+
+
+def without(root: Path, name: str, ids: npt.ArrayLike, *, on_named: Callable[[str], None] | None = None) -> str:
+    """Copies a generation without the rows of these ids; the copy's name. The generation itself stays as it is.
+
+    `on_named` as of `build_generation`. Raises IndexFileError when the generation is missing or damaged.
+    """
+    gone = np.unique(np.asarray(ids, np.int64))
+    with _writer_lock(root):
+        source = open_generation(root, name)
+
+        def rows() -> Iterator[tuple[SpaceKey, IdArray, npt.ArrayLike]]:
+            for key, index in sorted(source.indexes.items()):
+                keep = ~contains(gone, index.ids)
+                yield key, index.ids[keep], index.vectors[keep]
+
+        copy = _build(
+            root, rows(), parent=source.parent, bundle=source.bundle, state=source.state, done=lambda step: None
+        )
+        _note(root, copy, on_named)
+    return copy
+
+
+def settle(
+    root: Path,
+    retained: Callable[[], tuple[str | None, Collection[str]]],
+    *,
+    on_step: Callable[[str], None] | None = None,
+) -> set[str]:
+    """Makes CURRENT name what is served, and removes every generation that is not retained; the names removed.
+
+    `retained` gives the name that is served (None: nothing) and all names to keep; it is asked while writers wait.
+    """
+    done = on_step or (lambda step: None)
+    with _writer_lock(root):
+        name, kept = retained()
+        before = _names(root)
+        _settle(root, name, kept, done)
+        return before - _names(root)
+
+
+def generation_names(root: Path) -> list[str]:
+    """The generations that are in the folder, oldest first."""
+    return sorted(_names(root)) if root.is_dir() else []
+
+
+def held_ids(root: Path, name: str) -> IdArray:
+    """Every id that has a vector in a generation, int64, ascending, distinct; only its ids are read, unchecked.
+
+    Raises IndexFileError when it is missing or cannot be read.
+    """
+    if not _NAME.fullmatch(name):
+        raise IndexFileError(root / name, "is not the name of a generation")
+    found = [np.empty(0, np.int64)]
+    for key in _read_manifest(root / name)["indexes"]:
+        path = root / name / f"{key}.ids.npy"
+        try:
+            found.append(np.unique(np.load(path, allow_pickle=False)))
+        except (OSError, ValueError, EOFError) as error:
+            raise IndexFileError(path, "is missing, or not a readable array of ids") from error
+    return np.unique(np.concatenate(found))
+
+
+def _build(
+    root: Path,
+    rows: Iterable[tuple[SpaceKey, npt.ArrayLike, npt.ArrayLike]],
+    *,
+    parent: str | None,
+    bundle: str,
+    state: Mapping[str, Any],
+    done: Callable[[str], None],
+) -> str:
+    """Writes and names a generation; the caller holds the writers' lock."""
+    started, created_at = time.monotonic(), datetime.now(UTC)
+    _remove_all_but(root, _names(root))  # leftovers of writes that died
+    done("cleaned")
+
+    name = _new_name(root, parent)
+    tmp = root / f"{_TMP}{name}"
+    tmp.mkdir()
+    try:
+        entries: dict[str, Any] = {}
+        files: list[Path] = []
+        for key, ids, matrix in rows:
+            if len(np.asarray(ids)):
+                entries[str(key)], written = _write_index(tmp, str(key), ids, matrix)
+                files += written
+        done("indexes")
+
+        manifest: dict[str, Any] = {
+            "schema": SCHEMA,
+            "name": name,
+            "parent": parent,
+            "bundle": bundle,
+            "created_at": created_at.isoformat(),
+            "build_seconds": round(time.monotonic() - started, 3),
+            "indexes": entries,
+            "sha256": {path.name: _sha256(path) for path in files},
+            "state": dict(state),
+        }
+        manifest["checksum"] = _manifest_checksum(manifest)
+        (tmp / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+        done("manifest")
+
+        for path in [*files, tmp / MANIFEST, tmp]:
+            _fsync(path)
+        done("synced")
+
+        tmp.rename(root / name)
+        _fsync(root)
+        done("renamed")
+    except BaseException:
+        shutil.rmtree(tmp, ignore_errors=True)
+        raise
+    return name
+
+
+def _note(root: Path, name: str, on_named: Callable[[str], None] | None) -> None:
+    try:
+        if on_named is not None:
+            on_named(name)
+    except BaseException:
+        shutil.rmtree(root / name, ignore_errors=True)
+        raise
+
+
+def _settle(root: Path, name: str | None, kept: Collection[str], done: Callable[[str], None]) -> None:
+    """Points to a generation and removes those that are not kept; the caller holds the writers' lock."""
+    if name is None or not (root / name).is_dir():  # nothing is served, or what is was lost
+        (root / CURRENT).unlink(missing_ok=True)
+        _fsync(root)
+    elif _replaceable(root) != name:
+        _point_to(root, name, lambda: done("pointer"))
+    done("pointed")
+    _remove_all_but(root, kept)
+    done("pruned")
 
 
 def current_name(root: Path) -> str | None:
@@ -241,22 +366,6 @@ def open_generation(root: Path, name: str) -> Generation:
             raise IndexFileError(path / f"{key}.faiss", f"holds {len(index)} x {index.dim}, not what {MANIFEST} says")
         indexes[SpaceKey.parse(key)] = index
     return Generation(path, manifest, indexes)
-
-
-def rollback(root: Path) -> str:
-    """Makes the current generation's parent current again, after checking it, and returns its name.
-
-    Raises:
-        IndexFileError: there is no earlier generation, or it is damaged.
-    """
-    with _writer_lock(root):
-        name = current_name(root)
-        parent = None if name is None else _read_manifest(root / name)["parent"]
-        if parent is None:
-            raise IndexFileError(root / CURRENT, "has no earlier generation to go back to")
-        open_generation(root, parent)
-        _point_to(root, parent, lambda: None)
-    return str(parent)
 
 
 def _write_index(
@@ -339,7 +448,7 @@ def _replaceable(root: Path) -> str | None:
     return name if name and (root / name).is_dir() else None
 
 
-def _names(root: Path) -> set[str | None]:
+def _names(root: Path) -> set[str]:
     return {path.name for path in root.iterdir() if _NAME.fullmatch(path.name)}
 
 
@@ -348,7 +457,7 @@ def _new_name(root: Path, parent: str | None) -> str:
     return f"{last + 1:08d}-{secrets.token_hex(3)}"
 
 
-def _remove_all_but(root: Path, keep: set[str | None]) -> None:
+def _remove_all_but(root: Path, keep: Collection[str]) -> None:
     """Removes generations that are not in `keep`, and all temporary files."""
     for path in root.iterdir():
         if path.name.startswith(_TMP) or (_NAME.fullmatch(path.name) and path.name not in keep):
@@ -357,7 +466,8 @@ def _remove_all_but(root: Path, keep: set[str | None]) -> None:
 
 @contextlib.contextmanager
 def _writer_lock(root: Path) -> Iterator[None]:
-    """One writer at a time, across processes; the kernel lets go of it when the holder dies."""
+    """One writer at a time, across processes; the kernel lets go of it when the holder dies. Makes the folder."""
+    root.mkdir(parents=True, exist_ok=True)
     with (root / ".lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

@@ -18,10 +18,14 @@ from index import (
     IdArray,
     IndexFileError,
     SpaceKey,
+    build_generation,
     current,
     current_name,
+    generation_names,
+    held_ids,
     open_generation,
-    rollback,
+    settle,
+    without,
     write_generation,
 )
 from index.generation import STEPS, _manifest_checksum
@@ -124,21 +128,68 @@ def test_a_generation_that_is_pruned_while_it_is_opened_gives_way_to_the_newest(
     assert len(names) == 2
 
 
-def test_rollback_makes_the_previous_one_current(tmp_path: Path) -> None:
-    first, _ = write(tmp_path, 1), write(tmp_path, 2)
-    assert rollback(tmp_path) == first
+def shadow(root: Path, seed: int) -> str:
+    return build_generation(
+        root, ((key, *found) for key, found in rows(seed).items()), bundle="b", state={"seed": seed}
+    )
+
+
+def test_a_shadow_is_whole_and_nothing_points_to_it_until_it_is_settled(tmp_path: Path) -> None:
+    first = write(tmp_path, 1)
+    named: list[str] = []
+    vectors = ((key, *found) for key, found in rows(2).items())
+    second = build_generation(tmp_path, vectors, bundle="b", parent=first, on_named=named.append)
+    assert named == [second]
     assert current_name(tmp_path) == first
-    third = write(tmp_path, 3)
-    assert folders(tmp_path) == {first, third}
+    assert open_generation(tmp_path, second).parent == first
+    assert generation_names(tmp_path) == [first, second]
+    steps: list[str] = []
+    assert settle(tmp_path, lambda: (second, {second, first}), on_step=steps.append) == set()
+    assert steps == list(STEPS[5:])
+    assert current_name(tmp_path) == second
 
 
-def test_rollback_with_nothing_to_go_back_to_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(IndexFileError, match="no earlier generation"):
-        rollback(tmp_path)
+def test_what_is_not_retained_is_removed_and_the_pointer_follows_what_is_served(tmp_path: Path) -> None:
+    first, second = write(tmp_path, 1), write(tmp_path, 2)
+    third = shadow(tmp_path, 3)
+    assert settle(tmp_path, lambda: (first, [first, third])) == {second}
+    assert (current_name(tmp_path), generation_names(tmp_path)) == (first, [first, third])
+    assert settle(tmp_path, lambda: (None, [third])) == {first}
+    assert current_name(tmp_path) is None
+    assert settle(tmp_path, lambda: ("00000099-abcdef", [])) == {third}  # as when its folder was lost
+    assert current(tmp_path) is None
+    assert generation_names(tmp_path / "nowhere") == []
+
+
+def test_a_shadow_that_cannot_be_noted_down_is_removed(tmp_path: Path) -> None:
+    first = write(tmp_path, 1)
+
+    def fail(name: str) -> None:
+        raise OSError(name)
+
+    with pytest.raises(OSError, match="00000002"):
+        build_generation(tmp_path, iter(()), bundle="b", on_named=fail)
+    assert generation_names(tmp_path) == [first]
+
+
+def test_a_copy_without_some_ids_has_no_vector_of_them_and_all_others(tmp_path: Path) -> None:
     name = write(tmp_path, 1)
-    with pytest.raises(IndexFileError, match="no earlier generation"):
-        rollback(tmp_path)
+    original = open_generation(tmp_path, name)
+    ids = original.ids()
+    gone = ids[::3]
+    copy = open_generation(tmp_path, without(tmp_path, name, np.r_[gone, 123456]))
     assert current_name(tmp_path) == name
+    assert np.array_equal(copy.ids(), np.setdiff1d(ids, gone))
+    assert np.array_equal(held_ids(tmp_path, copy.name), copy.ids())
+    assert np.array_equal(held_ids(tmp_path, name), ids)
+    assert (copy.bundle, copy.state, copy.parent) == (original.bundle, original.state, original.parent)
+    for key, index in original.indexes.items():
+        keep = ~np.isin(index.ids, gone)
+        assert np.array_equal(copy.indexes[key].vectors, index.vectors[keep])
+        content = (copy.path / f"{key}.faiss").read_bytes()
+        assert not any(vector.tobytes() in content for vector in index.vectors[~keep])
+    empty = open_generation(tmp_path, without(tmp_path, name, ids))
+    assert empty.counts == {}
 
 
 def test_rows_that_are_refused_change_nothing(tmp_path: Path) -> None:
@@ -210,7 +261,7 @@ def test_a_rebuild_works_whatever_became_of_the_old_generation(tmp_path: Path) -
     new = write(tmp_path, 2)
     assert current_name(tmp_path) == new
     with pytest.raises(IndexFileError, match=r"visual\.fine\.faiss"):
-        rollback(tmp_path)
+        without(tmp_path, old, [1])
     assert current_name(tmp_path) == new
 
     (tmp_path / "CURRENT").write_text("../../etc")
