@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, DateTime, ForeignKey, Index, LargeBinary, String, TypeDecorator
+from sqlalchemy import JSON, BigInteger, DateTime, ForeignKey, Index, Integer, LargeBinary, String, TypeDecorator
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
@@ -19,6 +19,10 @@ class UtcDateTime(TypeDecorator[datetime]):
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         return None if value is None else value.replace(tzinfo=UTC)
+
+
+# SQLite counts by itself in "INTEGER" columns alone, which have 64 bits there.
+SegmentId = BigInteger().with_variant(Integer(), "sqlite")
 
 
 class Base(DeclarativeBase):
@@ -59,7 +63,7 @@ class TagRow(Base):
 class SegmentRow(Base):
     __tablename__ = "segments"
 
-    id: Mapped[int] = mapped_column(primary_key=True)
+    id: Mapped[int] = mapped_column(SegmentId, primary_key=True)
     video_id: Mapped[str] = mapped_column(ForeignKey("videos.id", ondelete="CASCADE"))
     bundle: Mapped[str] = mapped_column(String(64))
     ordinal: Mapped[int]
@@ -76,7 +80,7 @@ class SegmentRow(Base):
 class VectorRow(Base):
     __tablename__ = "vectors"
 
-    segment_id: Mapped[int] = mapped_column(ForeignKey("segments.id", ondelete="CASCADE"), primary_key=True)
+    segment_id: Mapped[int] = mapped_column(SegmentId, ForeignKey("segments.id", ondelete="CASCADE"), primary_key=True)
     channel: Mapped[str] = mapped_column(String(16), primary_key=True)
     space: Mapped[str] = mapped_column(String(16), primary_key=True)
     dim: Mapped[int]
@@ -132,3 +136,71 @@ class ChangeRow(Base):
     video_id: Mapped[str] = mapped_column(String(32))
     bundle: Mapped[str] = mapped_column(String(64))
     segment_ids: Mapped[list[int]]
+
+
+class ErasureRow(Base):
+    """What was asked to be forgotten: written with the deletion, completed when nothing of the video is left."""
+
+    __tablename__ = "erasures"
+
+    video_id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    sha256: Mapped[str] = mapped_column(String(64))
+    # Of all bundles: by them it is looked for in index generations and cached answers.
+    segment_ids: Mapped[list[int]]
+    requested_at: Mapped[datetime]
+    completed_at: Mapped[datetime | None] = mapped_column(index=True)
+
+
+class KeyRow(Base):
+    """Revoked and expired keys stay: that there ever was one is why calls need one."""
+
+    __tablename__ = "api_keys"
+
+    id: Mapped[str] = mapped_column(String(12), primary_key=True)
+    name: Mapped[str]
+    role: Mapped[str] = mapped_column(String(8))
+    scopes: Mapped[list[str]] = mapped_column(JSON)
+    # SHA-256 of the whole text of the key, hexadecimal; of the one before it while that is still valid.
+    sha256: Mapped[str] = mapped_column(String(64))
+    previous_sha256: Mapped[str | None] = mapped_column(String(64))
+    previous_until: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+    created_by: Mapped[str]
+    expires_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+    rotated_at: Mapped[datetime | None]
+    last_used_at: Mapped[datetime | None]
+
+
+class SessionRow(Base):
+    """A page that signed in. Without a key: by a one-time link or the admin token."""
+
+    __tablename__ = "sessions"
+
+    id: Mapped[str] = mapped_column(String(16), primary_key=True)
+    sha256: Mapped[str] = mapped_column(String(64))
+    key_id: Mapped[str | None] = mapped_column(ForeignKey("api_keys.id", ondelete="CASCADE"), index=True)
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+
+
+class LinkRow(Base):
+    """A link by which a page signs in, once. Used and expired ones stay: they tell a first start from a later one."""
+
+    __tablename__ = "links"
+
+    sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
+
+
+class AuditRow(Base):
+    __tablename__ = "audit"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    at: Mapped[datetime]
+    actor: Mapped[str]
+    action: Mapped[str] = mapped_column(String(32))
+    subject: Mapped[str | None]
+    details: Mapped[dict[str, Any]]

@@ -12,6 +12,12 @@ from models.runtime import Encoders
 from models.tests import media_samples
 from service.catalogue import Catalogue, open_catalogue
 from service.settings import Settings
+from service.tests.postgres import empty_postgres_url, postgres_server, postgres_template, postgres_url
+from service.tests.zygote import zygote
+
+__all__ = ["empty_postgres_url", "postgres_server", "postgres_template", "postgres_url", "zygote"]
+
+DATABASES = ("sqlite", "postgresql")
 
 
 @pytest.fixture
@@ -22,6 +28,22 @@ def settings() -> Iterator[Settings]:
     prepared.prepare_home()
     yield prepared
     shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.fixture(params=DATABASES)
+def any_settings(request: pytest.FixtureRequest, settings: Settings) -> Settings:
+    """Settings of an empty library with its catalogue in SQLite, and then in PostgreSQL."""
+    if request.param == "sqlite":
+        return settings
+    return settings.model_copy(update={"database_url": request.getfixturevalue("postgres_url")})
+
+
+@pytest.fixture
+def any_library(any_settings: Settings) -> Iterator[Catalogue]:
+    """The catalogue of `any_settings`."""
+    catalogue = open_catalogue(any_settings)
+    yield catalogue
+    catalogue.close()
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
-"""The catalogue over real SQLite: identity, jobs, segments, the change log, several writers."""
+"""The catalogue over real SQLite and real PostgreSQL: identity, jobs, segments, the change log, several writers."""
 
 import threading
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -33,10 +32,8 @@ class Facts:
 
 
 @pytest.fixture
-def catalogue(tmp_path: Path) -> Iterator[Catalogue]:
-    opened = open_catalogue(Settings(home=tmp_path))
-    yield opened
-    opened.close()
+def catalogue(any_library: Catalogue) -> Catalogue:
+    return any_library
 
 
 def sha(number: int) -> str:
@@ -68,13 +65,13 @@ def test_the_migrations_make_the_tables_that_the_code_declares(catalogue: Catalo
     assert difference == []
 
 
-def test_a_catalogue_of_a_newer_version_is_refused_with_a_sentence(tmp_path: Path) -> None:
-    settings = Settings(home=tmp_path)
-    catalogue = open_catalogue(settings)
+def test_a_catalogue_of_a_newer_version_is_refused_with_a_sentence(
+    any_settings: Settings, catalogue: Catalogue
+) -> None:
     with catalogue._database.write() as session:
         session.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     with pytest.raises(CatalogueError, match="newer version"):
-        open_catalogue(settings)
+        open_catalogue(any_settings)
 
 
 def test_a_database_url_that_means_nothing_is_refused_with_a_sentence(tmp_path: Path) -> None:
@@ -277,8 +274,8 @@ def test_a_rebuild_that_waits_already_is_not_queued_twice(catalogue: Catalogue) 
     assert catalogue.create_job("rebuild", {"reason": "asked"}).id != first.id
 
 
-def test_many_writers_lose_nothing(tmp_path: Path) -> None:
-    settings = Settings(home=tmp_path)
+def test_many_writers_lose_nothing(any_settings: Settings) -> None:
+    settings = any_settings
     open_catalogue(settings).close()
     errors: list[BaseException] = []
 
