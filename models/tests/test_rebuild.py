@@ -214,3 +214,19 @@ def test_footage_is_filmed_once_on_maps_that_no_two_sets_share(tmp_path: Path) -
     splits = {name: {split_of(clip.map) for clip in clips} for name, clips in sets.items()}
     assert splits == {"train": {"train"}, "validation": {"validation"}, "held-out": {"test"}}
     assert progress(tmp_path / "rebuild.json")[0] == pytest.approx(0.4)
+
+
+def test_the_command_trains_on_the_device_and_in_as_many_processes_as_asked(sets: Sets, tmp_path: Path) -> None:
+    """What cannot be is refused by training itself, so it came that far."""
+    app = typer.Typer()
+    register(app, typer.Typer())
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(json.loads(json.dumps(config_dict(config())))))
+    out = tmp_path / "out"
+    line = ["train", str(tmp_path / "config.yaml"), "--rebuild", "--data", str(sets.data), "--out", str(out)]
+    result = CliRunner().invoke(app, [*line, "--device", "abacus"])
+    assert result.exit_code == 1
+    assert "abacus" in result.output
+    result = CliRunner().invoke(app, [*line, "--processes", "3"])  # a batch of 8
+    assert result.exit_code == 1
+    assert "3 processes" in result.output
+    assert not (out / "bundle").exists()

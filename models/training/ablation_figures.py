@@ -13,7 +13,7 @@ from models.preprocess.text import Tokenizer
 from models.training.data.batches import centre_crop
 from models.training.data.cache import PER_STEP, ClipCache
 from models.training.data.manifest import Clip
-from models.training.evaluation.footage_clips import told
+from models.training.evaluation.footage_clips import said
 from models.training.evaluation.metrics import concept_precision, retrieval
 from models.training.evaluation.wordings import FOOTAGE_WORDINGS, Wordings, pairs
 from models.training.held_out import embed_cache
@@ -49,7 +49,7 @@ def figures(
     words = optim.weight_text > 0
     heard = optim.weight_audio > 0
     out: Figures = {TEXT_VIDEO: None, AUDIO_VIDEO: None, TEXT_AUDIO: None}
-    text = _text(run, [told(clips[i]) for i in rows])
+    text = _text(run, [said(clips[i]) for i in rows])
     if words:
         out[TEXT_VIDEO] = _recall(text, video["coarse"][rows], truth, items)
     if heard:

@@ -87,7 +87,7 @@ def _recipe(bundle: Bundle) -> list[str]:
         f"Data: {data['clips']} {data['kind']}{maps}; fingerprint {data['fingerprint']}.",
         f"Training: {provenance['steps']} steps of {optim['batch']} clips with Adam, learning rate "
         f"{optim['learning_rate']:g}, {optim['warmup_steps']} steps of warm-up, half-cosine decay. NCE between vision "
-        f"and sound, {_text_loss(optim)} between vision and text, {weights}. Seed {config['seed']}.",
+        f"and sound, {_text_loss(optim)} between vision and text, {weights}{_third(optim)}. Seed {config['seed']}.",
         f"Deflation: {config['deflate']['steps']} steps{_led(config['deflate'])}. Mean cosine of an image's fine "
         f"embedding to that of its static clip: {cosines}.",
         f"Code: git revision {provenance['git_revision']}, torch {provenance['torch']}.",
@@ -97,6 +97,11 @@ def _recipe(bundle: Bundle) -> list[str]:
 def _text_loss(optim: dict[str, Any]) -> str:
     """Bundles of before there was a choice have MIL-NCE."""
     return {"mil_nce": "MIL-NCE", "nce": "NCE"}[optim.get("text_loss", "mil_nce")]
+
+
+def _third(optim: dict[str, Any]) -> str:
+    weight = optim.get("weight_sound_text", 0)
+    return f", and, unlike the paper, between sound and text, weight {weight:g}" if weight else ""
 
 
 def _led(deflate: dict[str, Any]) -> str:

@@ -87,6 +87,8 @@ def train(
             data=data,
             validation=validation,
             held_out=held_out,
+            processes=processes,
+            device=device,
             promotion=asked,
         )
         return

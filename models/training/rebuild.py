@@ -24,7 +24,7 @@ from models.training.outputs import of_bundle, of_file
 from models.training.progress import progress_bar
 from models.training.run import CHECKPOINT
 from models.training.stages import Result, Stage, read_state, run_stages
-from models.training.trainer import train
+from models.training.trainer import train_in_processes
 
 STATE = "rebuild.json"
 BUNDLE = "bundle"
@@ -59,27 +59,47 @@ class Sets:
     held_out: Path | None = None
 
 
-def rebuild(config: TrainConfig, material: Footage | Sets, folder: Path, console: Console) -> Bundle:
+def rebuild(
+    config: TrainConfig,
+    material: Footage | Sets,
+    folder: Path,
+    console: Console,
+    *,
+    processes: int = 1,
+    device: str = "auto",
+) -> Bundle:
     """The finished bundle, in `folder`; what `folder` holds already of this rebuild is not done again.
 
+    `processes` and `device` are those of the training, as in `train_in_processes`; going on, they may be others.
     Raises StagesError when it holds another one, and what the stages raise.
     """
     folder.mkdir(parents=True, exist_ok=True)
     sets = material if isinstance(material, Sets) else _sets(folder / "footage", material)
     plan = _plan(config, material)
     _read_config_of_before(folder / STATE, plan)
-    stages = [*_footage(sets, material, console), *_stages(config, sets, folder, console)]
+    stages = [*_footage(sets, material, console), *_stages(config, sets, folder, console, processes, device)]
     run_stages(folder / STATE, plan, stages, lambda line: console.print(line, highlight=False, soft_wrap=True))
     return load_bundle(folder / BUNDLE)
 
 
-def _stages(config: TrainConfig, sets: Sets, folder: Path, console: Console) -> list[Stage]:
+def _stages(
+    config: TrainConfig, sets: Sets, folder: Path, console: Console, processes: int, device: str
+) -> list[Stage]:
     run, out = folder / "run", folder / BUNDLE
 
     def do_train() -> Result:
         resume = (run / CHECKPOINT).exists()
-        trained = train(config, sets.data, run, validation=sets.validation, resume=resume, console=console)
-        return {"steps": trained.step}
+        train_in_processes(
+            processes,
+            config,
+            sets.data,
+            run,
+            validation=sets.validation,
+            resume=resume,
+            console=console,
+            device=device,
+        )
+        return {"steps": config.optim.steps}
 
     def do_deflate() -> Result:
         found = deflate_run(run, sets.data, console)

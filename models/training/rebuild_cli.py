@@ -44,6 +44,8 @@ def rebuild(
     data: Path | None,
     validation: Path | None,
     held_out: Path | None,
+    processes: int,
+    device: str,
     promotion: Promotion | None,
 ) -> None:
     """Run the rebuild, or go on with it; say what came out, and promote it when that was asked for."""
@@ -56,7 +58,7 @@ def rebuild(
             raise ValueError("--validation and --held-out belong to clips of your own: name --data too")
         footage = Footage(clips, validation_clips, held_out_clips, seed)
         material = footage if data is None else Sets(data, validation, held_out)
-        bundle = run_rebuild(load_config(config), material, out, console)
+        bundle = run_rebuild(load_config(config), material, out, console, processes=processes, device=device)
         console.print(f"bundle: {bundle.path} ({bundle.fingerprint[:12]})", highlight=False, soft_wrap=True)
         if promotion is None:
             told = f"Use it with: mmv-search bundle promote {bundle.path}"
