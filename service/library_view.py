@@ -20,6 +20,7 @@ from index.protocol import IdArray
 from index.spaces import SpaceKey
 from service.catalogue import Catalogue, Change
 from service.catalogue.lookups import all_segments
+from service.catalogue.segments import ChangesPruned
 from service.segment_table import SegmentTable
 
 log = logging.getLogger(__name__)
@@ -55,12 +56,8 @@ class LibraryView:
         self._live = LiveIndex(bundle)
         self._pointer: str | None = None
         self._polled = 0.0
-        revision = catalogue.revision()  # read before the segments: what comes in between is then seen twice, not never
         self._swap_if_new()
-        ids, video_ids, times = all_segments(catalogue, bundle)
-        table = SegmentTable().with_added(ids, video_ids, times)
-        self._reconcile(table)
-        self._view = self._seen(revision, table)
+        self._view = self._loaded()
 
     def current(self) -> View:
         """The library as it is now."""
@@ -72,8 +69,19 @@ class LibraryView:
                 self._opening.release()
         if swapped or self._catalogue.revision() != self._view.revision:
             with self._lock:
-                self._apply(self._catalogue.changes_since(self._view.revision), swapped)
+                try:
+                    self._apply(self._catalogue.changes_since(self._view.revision), swapped)
+                except ChangesPruned:  # away for so long that the log begins later
+                    self._view = self._loaded()
         return self._view
+
+    def _loaded(self) -> View:
+        """Everything, read anew."""
+        revision = self._catalogue.revision()  # before the segments: what comes in between is seen twice, not never
+        ids, video_ids, times = all_segments(self._catalogue, self._bundle)
+        table = SegmentTable().with_added(ids, video_ids, times)
+        self._reconcile(table)
+        return self._seen(revision, table)
 
     def _apply(self, changes: Sequence[Change], swapped: bool) -> None:
         table = self._view.segments

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import Select, delete, func, insert, select, update
+from sqlalchemy import Integer, Select, delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from service.catalogue.engine import Database
@@ -16,10 +16,16 @@ from service.catalogue.tables import ChangeRow, JobRow, RevisionRow, SegmentRow,
 IDS_PER_QUERY = 500
 ROWS_PER_READ = 1000
 VECTOR_DTYPE = np.dtype("<f2")
+# How many vectors a row of the table holds.
+_ROWS = func.length(VectorRow.data, type_=Integer) // (VECTOR_DTYPE.itemsize * VectorRow.dim)
 
 
 class VideoGone(Exception):
     """The video was deleted in the meantime."""
+
+
+class ChangesPruned(Exception):
+    """The log of changes begins after what the reader has seen: it has to read everything again."""
 
 
 def append_change(session: Session, kind: ChangeKind, video_id: str, bundle: str, segment_ids: Sequence[int]) -> int:
@@ -108,18 +114,54 @@ class SegmentQueries:
             return session.execute(select(RevisionRow.value)).scalar_one()
 
     def changes_since(self, revision: int) -> list[Change]:
-        """What happened after `revision`, in order."""
+        """What happened after `revision`, in order. Raises ChangesPruned when the log does not reach so far back."""
         with self._database.read() as session:
-            rows = session.scalars(select(ChangeRow).where(ChangeRow.revision > revision).order_by(ChangeRow.revision))
+            rows = session.scalars(
+                select(ChangeRow).where(ChangeRow.revision > revision).order_by(ChangeRow.revision)
+            ).all()
+            # Without gaps: the first one that is there is the next one, or some were forgotten.
+            following = rows[0].revision if rows else session.execute(select(RevisionRow.value)).scalar_one() + 1
+            if following > revision + 1:
+                raise ChangesPruned(revision)
             return [
                 Change(row.revision, row.kind, row.video_id, row.bundle, row.segment_ids)  # type: ignore[arg-type]
                 for row in rows
             ]
 
+    def vector_counts(self, bundle: str) -> dict[tuple[str, str], tuple[int, int]]:
+        """By (channel, space): how many vectors a bundle has, and their dimension."""
+        query = (
+            select(VectorRow.channel, VectorRow.space, func.sum(_ROWS), func.max(VectorRow.dim))
+            .join(SegmentRow, SegmentRow.id == VectorRow.segment_id)
+            .where(SegmentRow.bundle == bundle)
+            .group_by(VectorRow.channel, VectorRow.space)
+        )
+        with self._database.read() as session:
+            return {(channel, space): (int(rows), dim) for channel, space, rows, dim in session.execute(query)}
+
+    def rows_per_segment(self, bundle: str, channel: str, space: str) -> tuple[np.ndarray, np.ndarray]:
+        """Ids of the segments that have vectors there, int64 [N] ascending, and how many each has, int64 [N]."""
+        query = (
+            select(VectorRow.segment_id, _ROWS)
+            .join(SegmentRow, SegmentRow.id == VectorRow.segment_id)
+            .where(SegmentRow.bundle == bundle, VectorRow.channel == channel, VectorRow.space == space)
+            .order_by(VectorRow.segment_id)
+        )
+        with self._database.read() as session:
+            found = np.array([tuple(row) for row in session.execute(query)], np.int64).reshape(-1, 2)
+        return found[:, 0], found[:, 1]
+
     def vectors(
-        self, bundle: str, video_ids: Sequence[str] | None = None
+        self,
+        bundle: str,
+        video_ids: Sequence[str] | None = None,
+        *,
+        key: tuple[str, str] | None = None,
+        up_to: int | None = None,
     ) -> Iterator[tuple[str, str, int, npt.NDArray[np.float16]]]:
         """(channel, space, segment id, float16 [rows, dim]) of all segments of a bundle, or of some videos' alone.
+
+        With `key`, of this channel and space alone; with `up_to`, of segments up to this id.
 
         In the order of (segment, channel, space), read in short transactions: segments that come or go meanwhile may or
         may not be seen, those that stay are seen once.
@@ -130,6 +172,10 @@ class SegmentQueries:
             .where(SegmentRow.bundle == bundle)
             .order_by(VectorRow.segment_id, VectorRow.channel, VectorRow.space)
         )
+        if key is not None:
+            base = base.where(VectorRow.channel == key[0], VectorRow.space == key[1])
+        if up_to is not None:
+            base = base.where(VectorRow.segment_id <= up_to)
         if video_ids is None:
             yield from self._vectors(base)
         else:
