@@ -1,32 +1,21 @@
 """HMDB51: action recognition, linear, over its three 70/30 splits."""
 
 from models.bundle import Bundle
-from models.training.evaluation.protocols import films
+from models.training.evaluation.protocols.action_recognition import linear
 from models.training.evaluation.protocols.context import Context
 from models.training.evaluation.protocols.files import Folder, first_of, lines
 from models.training.evaluation.protocols.result import ProtocolError, Result
-from models.training.evaluation.protocols.splits import Labelled, Split, classify
-from models.training.evaluation.protocols.ucf101 import WINDOWS_TOLD, sampling_notes
+from models.training.evaluation.protocols.splits import Labelled, Split
 
 UNUSED, TRAINING, TEST = "0", "1", "2"  # what the split files write behind a film's name
 
 
 def run(context: Context) -> Result:
     """Raises ProtocolError, BundleError."""
-    encoders = context.encoders
-    encoders.bundle.encoder("video")
-    return classify(
-        context,
-        read(context),
-        protocol="hmdb51",
-        title="HMDB51, linear",
-        dim=encoders.bundle.dims["video_representation"],
-        training=films.training_features(encoders, "hmdb51", context.options.seed),
-        test=films.test_features(encoders),
-        svm_c=context.options.svm_c or paper_c(encoders.bundle),
-        windows_told=WINDOWS_TOLD,
-        notes=[*sampling_notes(context), "windows, crops and flips are UCF101's: the reference has no code for HMDB51"],
-    )
+    bundle = context.encoders.bundle
+    bundle.encoder("video")  # before anything is read
+    note = "windows, crops and flips are UCF101's: the reference has no code for HMDB51"
+    return linear(context, read(context), "hmdb51", "HMDB51, linear", paper_c(bundle), [note])
 
 
 def paper_c(bundle: Bundle) -> float:

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from models.training.evaluation.protocols import films
+from models.training.evaluation.protocols.action_recognition import sampling_notes
 from models.training.evaluation.protocols.context import Context
 from models.training.evaluation.protocols.features import Features, Task
 from models.training.evaluation.protocols.files import VIDEOS, by_stem, first_of
@@ -13,7 +14,6 @@ from models.training.evaluation.protocols.intervals import interval, mean_share
 from models.training.evaluation.protocols.result import Figure, ProtocolError, Result
 from models.training.evaluation.protocols.seeds import generator
 from models.training.evaluation.protocols.streaming import TOLD, train_classifier
-from models.training.evaluation.protocols.ucf101 import sampling_notes
 
 TRAINING_WINDOWS, TEST_WINDOWS = 1, 10
 CSV = {

@@ -1,34 +1,18 @@
 """UCF101: action recognition, linear. The one protocol for which the reference has code (`mmv/eval_ucf101.py`)."""
 
-from models.training.evaluation.protocols import films
+from models.training.evaluation.protocols.action_recognition import linear
 from models.training.evaluation.protocols.context import Context
 from models.training.evaluation.protocols.files import Folder, first_of, lines
 from models.training.evaluation.protocols.result import ProtocolError, Result
-from models.training.evaluation.protocols.splits import Labelled, Split, classify
+from models.training.evaluation.protocols.splits import Labelled, Split
 
 SVM_C = 1e-3  # eval_ucf101.py
-WINDOWS_TOLD = (
-    "{windows} windows of each training film (any place, any crop, half of them flipped) and {windows} evenly spread "
-    "centre-cropped ones of each test film, out of its first 20 s."
-)
 
 
 def run(context: Context) -> Result:
     """Raises ProtocolError, BundleError."""
-    encoders = context.encoders
-    encoders.bundle.encoder("video")
-    return classify(
-        context,
-        read(context),
-        protocol="ucf101",
-        title="UCF101, linear",
-        dim=encoders.bundle.dims["video_representation"],
-        training=films.training_features(encoders, "ucf101", context.options.seed),
-        test=films.test_features(encoders),
-        svm_c=context.options.svm_c or SVM_C,
-        windows_told=WINDOWS_TOLD,
-        notes=sampling_notes(context),
-    )
+    context.encoders.bundle.encoder("video")  # before anything is read
+    return linear(context, read(context), "ucf101", "UCF101, linear", SVM_C, [])
 
 
 def read(context: Context) -> Labelled:
@@ -58,19 +42,3 @@ def read(context: Context) -> Labelled:
         Split(f"split {n}", listed(f"trainlist{n:02}.txt"), listed(f"testlist{n:02}.txt")) for n in context.splits(3)
     ]
     return Labelled(Folder(videos), labels, list(index), splits)
-
-
-def sampling_notes(context: Context) -> list[str]:
-    """How the windows differ from the reference's, for this bundle."""
-    spec = context.encoders.bundle.inputs
-    notes = []
-    if spec.resize != "bilinear":
-        notes.append(
-            f"the bundle sees {spec.frames} frames of {spec.frame_height} x {spec.frame_width}, {spec.step_s:g} s "
-            "apart; the reference sees 32 of 224 x 224, 0.08 s apart"
-        )
-    elif (spec.frame_height, spec.frame_width) != (224, 224):
-        notes.append(f"frames of {spec.frame_height} x {spec.frame_width}; the reference's are 224 x 224")
-    if context.windows() != 10:
-        notes.append(f"{context.windows()} windows of each film; the reference takes 10, in training and in the test")
-    return notes
