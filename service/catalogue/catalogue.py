@@ -5,12 +5,13 @@ from sqlalchemy import select
 from service.catalogue.engine import Database, make_engine, migrate
 from service.catalogue.jobs import JobQueries
 from service.catalogue.segments import SegmentQueries
+from service.catalogue.swaps import SwapQueries
 from service.catalogue.tables import LibraryRow
 from service.catalogue.videos import VideoQueries
 from service.settings import Settings
 
 
-class Catalogue(VideoQueries, JobQueries, SegmentQueries):
+class Catalogue(VideoQueries, JobQueries, SegmentQueries, SwapQueries):
     """One per process, shared by its threads. Every method is one transaction and returns plain values."""
 
     def __init__(self, database: Database) -> None:

@@ -9,8 +9,11 @@ import numpy.typing as npt
 
 VideoStatus = Literal["pending", "ready", "failed"]
 JobStatus = Literal["queued", "running", "done", "failed", "cancelled"]
-JobKind = Literal["ingest", "rebuild", "adapt", "train"]  # rebuild: of the index; adapt, train: of a bundle
+# rebuild: of the index; adapt, train, promote: of a bundle; tidy: away what is not kept any more after a switch
+JobKind = Literal["ingest", "rebuild", "adapt", "train", "promote", "tidy"]
 ChangeKind = Literal["add", "remove"]
+Role = Literal["reader", "editor", "admin"]
+ROLES: tuple[Role, ...] = ("reader", "editor", "admin")  # each may what those before it may
 
 
 class MediaFacts(Protocol):
@@ -98,3 +101,91 @@ class Change:
     video_id: str
     bundle: str
     segment_ids: list[int]
+
+
+@dataclass(frozen=True)
+class ApiKey:
+    """A key without its secret. No scopes mean all that the role allows."""
+
+    id: str
+    name: str
+    role: Role
+    scopes: tuple[str, ...]
+    created_at: datetime
+    created_by: str
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    rotated_at: datetime | None
+    last_used_at: datetime | None
+
+    def status(self, now: datetime) -> Literal["active", "expired", "revoked"]:
+        """Whether it is valid at a time."""
+        if self.revoked_at is not None:
+            return "revoked"
+        return "expired" if self.expires_at is not None and self.expires_at <= now else "active"
+
+
+@dataclass(frozen=True)
+class StoredKey:
+    """A key as it is checked: digests of its secret, and of the one before while that is still valid."""
+
+    key: ApiKey
+    sha256: str
+    previous_sha256: str | None
+    previous_until: datetime | None
+
+
+@dataclass(frozen=True)
+class StoredSession:
+    """A page's session as it is checked. Without a key it came from a one-time link or the admin token."""
+
+    id: str
+    sha256: str
+    expires_at: datetime
+    key: ApiKey | None
+
+
+@dataclass(frozen=True)
+class AuditEntry:
+    """Who did what to what, and when."""
+
+    id: int
+    at: datetime
+    actor: str
+    action: str
+    subject: str | None
+    details: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Served:
+    """What is searched, and what is kept to go back to. Bundles by their fingerprint, generations by their name.
+
+    `number` grows by one with every switch. `generation` None: the catalogue's vectors are searched as they are.
+    """
+
+    number: int
+    bundle: str
+    bundle_name: str
+    generation: str | None
+    parent_generation: str | None
+    previous_bundle: str | None
+    previous_name: str | None
+    previous_generation: str | None
+    reason: str
+    job_id: str | None
+    switched_at: datetime
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """What is to be served next. `state`: see `service/catalogue/swaps.py`."""
+
+    kind: JobKind
+    bundle: str
+    bundle_name: str
+    generation: str | None
+    state: str
+    job_id: str
+    report: dict[str, Any] | None
+    created_at: datetime

@@ -204,3 +204,48 @@ class AuditRow(Base):
     action: Mapped[str] = mapped_column(String(32))
     subject: Mapped[str | None]
     details: Mapped[dict[str, Any]]
+
+
+class ServingRow(Base):
+    """What is searched: the row with the largest number is the truth for all processes; rows are only ever added."""
+
+    __tablename__ = "servings"
+
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    bundle: Mapped[str] = mapped_column(String(64))
+    bundle_name: Mapped[str]
+    # None: no index generation, the catalogue's vectors are searched as they are.
+    generation: Mapped[str | None] = mapped_column(String(32))
+    # What is kept to go back to: the generation before, of the same bundle; and the pair before the last promotion.
+    parent_generation: Mapped[str | None] = mapped_column(String(32))
+    previous_bundle: Mapped[str | None] = mapped_column(String(64))
+    previous_name: Mapped[str | None]
+    previous_generation: Mapped[str | None] = mapped_column(String(32))
+    reason: Mapped[str] = mapped_column(String(16))
+    job_id: Mapped[str | None] = mapped_column(String(40), index=True)
+    switched_at: Mapped[datetime]
+
+
+class CandidateRow(Base):
+    """What is to be served next: at most one row, of id 1."""
+
+    __tablename__ = "candidates"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    kind: Mapped[str] = mapped_column(String(16))
+    bundle: Mapped[str] = mapped_column(String(64))
+    bundle_name: Mapped[str]
+    generation: Mapped[str | None] = mapped_column(String(32))
+    state: Mapped[str] = mapped_column(String(16))
+    job_id: Mapped[str] = mapped_column(String(40))
+    report: Mapped[dict[str, Any] | None]
+    created_at: Mapped[datetime]
+
+
+class GoldenQueryRow(Base):
+    """Queries of the administrator's, asked of the old and the new before a switch."""
+
+    __tablename__ = "golden_queries"
+
+    position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    query: Mapped[str]

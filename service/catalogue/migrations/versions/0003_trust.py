@@ -12,9 +12,11 @@ depends_on = None
 def upgrade() -> None:
     _access_upgrade()
     _durability_upgrade()
+    _swaps_upgrade()
 
 
 def downgrade() -> None:
+    _swaps_downgrade()
     _access_downgrade()
     _durability_downgrade()
 
@@ -103,3 +105,48 @@ def _access_downgrade() -> None:
     op.drop_index("ix_sessions_key_id", table_name="sessions")
     op.drop_table("sessions")
     op.drop_table("api_keys")
+
+
+def _swaps_upgrade() -> None:
+    op.create_table(
+        "servings",
+        sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("bundle", sa.String(length=64), nullable=False),
+        sa.Column("bundle_name", sa.String(), nullable=False),
+        sa.Column("generation", sa.String(length=32), nullable=True),
+        sa.Column("parent_generation", sa.String(length=32), nullable=True),
+        sa.Column("previous_bundle", sa.String(length=64), nullable=True),
+        sa.Column("previous_name", sa.String(), nullable=True),
+        sa.Column("previous_generation", sa.String(length=32), nullable=True),
+        sa.Column("reason", sa.String(length=16), nullable=False),
+        sa.Column("job_id", sa.String(length=40), nullable=True),
+        sa.Column("switched_at", sa.DateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("number"),
+    )
+    op.create_index("ix_servings_job_id", "servings", ["job_id"])
+    op.create_table(
+        "candidates",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("kind", sa.String(length=16), nullable=False),
+        sa.Column("bundle", sa.String(length=64), nullable=False),
+        sa.Column("bundle_name", sa.String(), nullable=False),
+        sa.Column("generation", sa.String(length=32), nullable=True),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("job_id", sa.String(length=40), nullable=False),
+        sa.Column("report", sa.JSON(), nullable=True),
+        sa.Column("created_at", sa.DateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_table(
+        "golden_queries",
+        sa.Column("position", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("query", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("position"),
+    )
+
+
+def _swaps_downgrade() -> None:
+    op.drop_table("golden_queries")
+    op.drop_table("candidates")
+    op.drop_index("ix_servings_job_id", table_name="servings")
+    op.drop_table("servings")
