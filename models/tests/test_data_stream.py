@@ -13,7 +13,19 @@ from models.tests.deadly_decode import deadly_decode
 from models.tests.tiny_clips import write_set
 from models.training.config import AugmentConfig, DataConfig, SourceConfig, TrainConfig, build_config, config_dict
 from models.training.data import decoder
-from models.training.data.augment import BLUE, DRAWS, GAIN, GREEN, HUE, RED, SATURATION, TINT, colours, gains
+from models.training.data.augment import (
+    BLUE,
+    DRAWS,
+    GAIN,
+    GREEN,
+    HUE,
+    RED,
+    SATURATION,
+    TINT,
+    colours,
+    fewer_words,
+    gains,
+)
 from models.training.data.batches import Batch, Batches, Part, shared_out
 from models.training.data.cache import ClipCache, open_cache
 from models.training.data.decoder import Decoder
@@ -174,6 +186,20 @@ def test_half_of_the_clips_are_tinted() -> None:
     found = colours(black, drawn, AugmentConfig(brightness=0, contrast=0, tint=0.4))
     wanted = torch.tensor([[0.0, 0, 0], [0.2, 0, 0.1], [0.4, 0, 0.2]])
     torch.testing.assert_close(found, wanted[:, None, None, None].expand_as(found).to(found))
+
+
+def test_words_are_left_out_but_no_text_is_emptied() -> None:
+    random = np.random.default_rng(2)
+    ids, drawn = random.integers(1, 50, (40, 4, 10)), random.random((40, DRAWS))
+    ids[:, :, 6:] = 0
+    ids[:, 3] = 0  # a clip of three narrations
+    found = fewer_words(ids, drawn, AugmentConfig(word_dropout=0.3))
+    kept = found[:, :3, :6] > 0
+    assert kept.mean() == pytest.approx(0.7, abs=0.05)
+    assert (found[:, :3, :6][kept] == ids[:, :3, :6][kept]).all()
+    assert not found[:, 3].any()
+    assert np.array_equal(found[7:9], fewer_words(ids[7:9], drawn[7:9], AugmentConfig(word_dropout=0.3)))
+    assert (fewer_words(ids, drawn, AugmentConfig(word_dropout=1.0))[:, :3] > 0).sum(axis=2).tolist() == [[1] * 3] * 40
 
 
 def test_colours_turn_and_fade_but_leave_grey() -> None:

@@ -17,7 +17,7 @@ class AugmentConfig:
 
     `saturation` is a part of the picture's own, `hue` one of the circle of colours; sound starts up to `time_shift_s`
     before or after the picture. Half of the clips are mixed with one colour, up to a share of `tint` (coloured light,
-    the screen's flash in a game).
+    the screen's flash in a game). Of the narrations each word is left out with a chance of `word_dropout`.
     """
 
     margin: float = 0.12
@@ -29,6 +29,7 @@ class AugmentConfig:
     hue: float = 0.0
     time_shift_s: float = 0.0
     tint: float = 0.0
+    word_dropout: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,9 @@ from models.bundle import InputSpec
 from models.training.config import AugmentConfig
 
 # Columns of the drawn numbers. A new one goes to the end: what is drawn for the others stays as it was.
-START, PHASE, GAIN, SCALE, TOP, LEFT, FLIP, CONTRAST, BRIGHTNESS, SATURATION, HUE, SHIFT, TINT, RED, GREEN, BLUE = (
-    range(16)
-)
-DRAWS = 16
+START, PHASE, GAIN, SCALE, TOP, LEFT, FLIP, CONTRAST, BRIGHTNESS, SATURATION, HUE, SHIFT = range(12)
+TINT, RED, GREEN, BLUE, WORDS = range(12, 17)
+DRAWS = 17
 _TO_YIQ = torch.tensor([[0.299, 0.587, 0.114], [0.596, -0.274, -0.322], [0.211, -0.523, 0.312]], dtype=torch.float64)
 
 
@@ -73,6 +72,18 @@ def gains(sound: np.ndarray, drawn: np.ndarray, augment: AugmentConfig) -> Tenso
     """int16 [B, S] -> float [B, S], each sample louder or softer by up to `gain_db`."""
     gain = 10 ** ((2 * drawn[:, GAIN] - 1) * augment.gain_db / 20) / 32768
     return torch.from_numpy(sound).float().mul_(torch.from_numpy(gain).float()[:, None])
+
+
+def fewer_words(ids: np.ndarray, drawn: np.ndarray, augment: AugmentConfig) -> np.ndarray:
+    """int64 [B, K, N], each word left out (0, the padding) with a chance of `word_dropout`, but never a text's last."""
+    out = ids.copy()
+    for row, u in zip(out, drawn[:, WORDS], strict=True):
+        luck = np.random.default_rng(int(u * 2**53)).random(row.shape)
+        luck[row == 0] = -1
+        gone = (luck >= 0) & (luck < augment.word_dropout)
+        np.put_along_axis(gone, luck.argmax(axis=1)[:, None], False, axis=1)
+        row[gone] = 0
+    return out
 
 
 def _turns(hue: Tensor, saturation: Tensor) -> Tensor:

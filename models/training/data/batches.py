@@ -14,7 +14,7 @@ from torch import Tensor
 from models.bundle import InputSpec
 from models.preprocess.text import Tokenizer
 from models.training.config import AugmentConfig
-from models.training.data.augment import DRAWS, PHASE, SHIFT, START, colours, crops, gains
+from models.training.data.augment import DRAWS, PHASE, SHIFT, START, colours, crops, fewer_words, gains
 from models.training.data.reader import PER_STEP, Picks, Reader
 from models.training.data.sample import Item, joined_fingerprint
 
@@ -96,6 +96,8 @@ class Batches:
         drawn = np.concatenate([numbers for _, numbers in plan])
         starts = np.concatenate([picks.starts for picks, _ in plan])
         ids, has_text = self._words([clip for windows in read for clip in windows.clips], starts)
+        if self.augment.word_dropout:
+            ids = fewer_words(ids, drawn, self.augment)
         frames = crops([frames for windows in read for frames in windows.frames], drawn, self.inputs, self.augment)
         return Batch(
             frames=colours(frames, drawn, self.augment),
