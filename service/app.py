@@ -20,7 +20,7 @@ from service.media import confined
 from service.media.store import MediaStore
 from service.media.thumbnails import Thumbnails
 from service.result_cache import ResultCache
-from service.routes import admin, health, jobs, library, search
+from service.routes import admin, erasure, health, jobs, library, search
 from service.search import Searcher
 from service.settings import Settings
 from service.state import State
@@ -46,7 +46,7 @@ def create_app(settings: Settings) -> FastAPI:
     app = FastAPIOffline(title="mmv-search", version="1", description=DESCRIPTION, lifespan=lifespan)
     app.add_middleware(AccessControl, host=settings.host, token=settings.admin_token())
     problems.install(app)
-    for module in (search, library, jobs, admin, health):
+    for module in (search, library, erasure, jobs, admin, health):
         app.include_router(module.router)
     mount_ui(app)
     return app

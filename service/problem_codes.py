@@ -24,6 +24,7 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     "segment_not_found": (404, "No such segment"),
     "thumbnail_not_found": (404, "No picture to show"),
     "job_not_found": (404, "No such job"),
+    "erasure_not_found": (404, "No such deletion"),
     # queries
     "empty_query": (422, "The query is empty"),
     "unknown_words": (422, "No word of the query is known"),

@@ -3,6 +3,7 @@
 from sqlalchemy import select
 
 from service.catalogue.engine import Database, make_engine, migrate
+from service.catalogue.erasures import ErasureQueries
 from service.catalogue.jobs import JobQueries
 from service.catalogue.segments import SegmentQueries
 from service.catalogue.swaps import SwapQueries
@@ -11,7 +12,7 @@ from service.catalogue.videos import VideoQueries
 from service.settings import Settings
 
 
-class Catalogue(VideoQueries, JobQueries, SegmentQueries, SwapQueries):
+class Catalogue(VideoQueries, JobQueries, SegmentQueries, SwapQueries, ErasureQueries):
     """One per process, shared by its threads. Every method is one transaction and returns plain values."""
 
     def __init__(self, database: Database) -> None:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 VideoStatus = Literal["pending", "ready", "failed"]
 JobStatus = Literal["queued", "running", "done", "failed", "cancelled"]
 # rebuild: of the index; adapt, train, promote: of a bundle; tidy: away what is not kept any more after a switch
-JobKind = Literal["ingest", "rebuild", "adapt", "train", "promote", "tidy"]
+JobKind = Literal["ingest", "rebuild", "adapt", "train", "promote", "tidy", "erase"]
 ChangeKind = Literal["add", "remove"]
 Role = Literal["reader", "editor", "admin"]
 ROLES: tuple[Role, ...] = ("reader", "editor", "admin")  # each may what those before it may

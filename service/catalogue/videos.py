@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from sqlalchemy import Select, delete, func, select
 
 from service.catalogue.engine import Database
+from service.catalogue.erasures import record_erasure
 from service.catalogue.jobs import ACTIVE, job_from_row, new_job_row
 from service.catalogue.paging import page
 from service.catalogue.records import Job, MediaFacts, Video, VideoStatus
@@ -148,11 +149,15 @@ class VideoQueries:
             return video_from_row(row)
 
     def delete_video(self, video_id: str) -> bool:
-        """Forgets a video with its segments and vectors, and cancels its jobs. False when there is no such video."""
+        """Forgets a video with its segments and vectors, and cancels its jobs. False when there is no such video.
+
+        That it is to be forgotten everywhere else too is recorded in the same transaction (`erasures.py`).
+        """
         with self._database.write() as session:
             row = session.get(VideoRow, video_id)
             if row is None:
                 return False
+            record_erasure(session, row)
             segments = session.execute(
                 select(SegmentRow.bundle, SegmentRow.id).where(SegmentRow.video_id == video_id).order_by(SegmentRow.id)
             ).all()

@@ -13,6 +13,7 @@ from models.runtime import Encoders
 from service.catalogue import Catalogue, Job
 from service.catalogue.jobs import JobLost
 from service.catalogue.segments import VideoGone
+from service.erasure import erase_pending
 from service.ingest import ingest_video
 from service.jobs.pulse import Pulse, WorkerStopping
 from service.jobs.queue import JobQueue
@@ -95,6 +96,8 @@ class Runner:
             for waiting in self.catalogue.queue_waiting(self.encoders.bundle.fingerprint):
                 self.queue.enqueue(waiting.id)
             return rebuild_index(self.catalogue, self.encoders.bundle.fingerprint, self.settings.index_dir, report)
+        if job.kind == "erase":
+            return erase_pending(self.settings, self.catalogue, self.queue.redis, report)
         video = self.catalogue.video(job.video_id or "")
         if video is None:
             raise VideoGone(job.video_id)

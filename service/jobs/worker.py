@@ -13,6 +13,7 @@ from rq.serializers import JSONSerializer
 from models.bundle import load_bundle
 from models.runtime import Encoders
 from service.catalogue import open_catalogue
+from service.chores import Chores
 from service.jobs import tasks
 from service.jobs.queue import JobQueue, make_queue
 from service.jobs.recovery import Janitor, redeliver
@@ -72,6 +73,8 @@ def run_worker(settings: Settings, name: str, parent_pid: int | None = None) -> 
         log.info("found again: %s", job_id)
     janitor = Janitor(catalogue, queue)
     janitor.start()
+    chores = Chores(catalogue, queue)
+    chores.start()
     try:
         redis = Redis.from_url(settings.redis_url)
         Worker(redis, catalogue.library_id(), runner.stopping).work(logging_level="WARNING")
@@ -79,6 +82,7 @@ def run_worker(settings: Settings, name: str, parent_pid: int | None = None) -> 
         runner.stopping.set()
         runner.trainer.join()
         janitor.stop()
+        chores.stop()
         queue.close()
         catalogue.close()
 

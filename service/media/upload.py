@@ -8,6 +8,7 @@ from types import TracebackType
 
 from models.preprocess.media import MediaError
 from service.catalogue import Catalogue, Job, Video
+from service.crash_points import crash_point
 from service.media import confined
 from service.media.confined import MediaLimits
 from service.media.store import MediaStore
@@ -92,6 +93,8 @@ def remove_from_library(video_id: str, catalogue: Catalogue, store: MediaStore, 
         video = catalogue.video(video_id)
         if video is None or not catalogue.delete_video(video_id):
             return False
+        crash_point("delete.recorded")
         store.delete(video.sha256)
+    crash_point("delete.media_removed")
     thumbnails.delete(video_id)
     return True

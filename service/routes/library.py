@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query, Request, Response
 from service import catalogue, problems
 from service.catalogue import Job
 from service.catalogue.jobs import ACTIVE
+from service.chores import queue_erasures
 from service.media.confined import MediaLimits
 from service.media.upload import add_to_library, remove_from_library
 from service.media_types import media_type
@@ -94,11 +95,17 @@ async def change_video(state: StateOf, video_id: str, change: VideoChange) -> Vi
 
 
 @router.delete("/videos/{video_id}", status_code=204, responses=problems.openapi("video_not_found"))
-async def delete_video(state: StateOf, video_id: str) -> None:
-    """Remove a video with all that belongs to it; no search finds it any more."""
+async def delete_video(response: Response, state: StateOf, video_id: str) -> None:
+    """Remove a video with all that belongs to it; no search finds it any more.
+
+    What takes longer, such as taking its vectors out of every index generation, is done by a job. The answer's Location
+    tells how far that is, and proves that nothing is left.
+    """
     gone = await state.read(remove_from_library, video_id, state.catalogue, state.store, state.thumbnails)
     if not gone:
         raise not_found("video", video_id)
+    await state.read(queue_erasures, state.catalogue, state.queue)
+    response.headers["Location"] = f"/v1/videos/{video_id}/erasure"
 
 
 @router.api_route(

@@ -1,0 +1,251 @@
+"""Deleting for real: after a video's row is gone, all that was made of it is removed, looked for, and looked for again.
+
+`catalogue.delete_video` records an erasure in the transaction that deletes. What follows can be repeated at will and
+does the same each time, so a crash in between costs nothing: a job of kind `erase` does it, and the worker queues one
+for whatever is pending (`service/chores.py`). An erasure is complete when everything was looked at and nothing found;
+`look` does the looking, and it is also what `GET /v1/videos/{id}/erasure` answers with.
+"""
+
+import contextlib
+import json
+import logging
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from redis import Redis
+from redis.exceptions import RedisError
+
+from index import IndexFileError
+from index.generation import generation_names, held_ids, settle, without
+from service.catalogue import Catalogue
+from service.catalogue.erasures import Erasure, ScrubLater
+from service.catalogue.swaps import SwapBusy
+from service.crash_points import crash_point
+from service.media.store import MediaStore
+from service.result_cache import PREFIX
+from service.settings import Settings
+
+log = logging.getLogger(__name__)
+
+# Files and folders of a video are named by its id or its digest, at most so deep below a folder of the home.
+DEPTH = 2
+# Of these the insides are not named by videos: the index and Redis are looked at in their own ways.
+ELSEWHERE = {"index", "redis", "bundles", "training"}
+KEYS_PER_SCAN = 500
+
+
+@dataclass(frozen=True)
+class Look:
+    """What was looked at, how, and how much of the video was found there. None: it could not be looked at just now."""
+
+    place: str
+    looked_at: str
+    how: str
+    found: int | None
+
+
+def is_clean(looks: list[Look]) -> bool:
+    """Whether everything was looked at and nothing found."""
+    return all(look.found == 0 for look in looks)
+
+
+def erase_pending(
+    settings: Settings, catalogue: Catalogue, redis: Redis, report: Callable[[float, str], None]
+) -> dict[str, Any]:
+    """Removes what is left of every deleted video; how many are complete now, and what stands in the way of the others.
+
+    Raises what `report` raises; whatever was done by then stays done.
+    """
+    pending = catalogue.pending_erasures()
+    for number, erasure in enumerate(pending):
+        report(0.3 * number / len(pending), "removing files")
+        remove_files(settings, catalogue, erasure)
+    crash_point("delete.files_removed")
+    scrubbed = False
+    if pending:
+        forget_vectors(settings, catalogue, report)
+        crash_point("delete.vectors_removed")
+        with contextlib.suppress(RedisError):
+            clear_cache(catalogue, redis)
+        crash_point("delete.cache_cleared")
+        with contextlib.suppress(ScrubLater):
+            catalogue.scrub()
+            scrubbed = True
+        crash_point("delete.scrubbed")
+    waiting: dict[str, list[str]] = {}
+    for number, erasure in enumerate(pending):
+        report(0.7 + 0.3 * number / len(pending), "looking")
+        looks = look(settings, catalogue, redis, erasure, scrubbed=scrubbed)
+        if is_clean(looks) or catalogue.video(erasure.video_id) is not None:  # it came back: there is nothing to prove
+            catalogue.complete_erasure(erasure)
+            crash_point("delete.completed")
+        else:
+            waiting[erasure.video_id] = [each.place for each in looks if each.found != 0]
+    return {"complete": len(pending) - len(waiting), "pending": waiting}
+
+
+def remove_files(settings: Settings, catalogue: Catalogue, erasure: Erasure) -> None:
+    """Removes every file and folder that is named by the video, unless it came back meanwhile."""
+    with MediaStore(settings.media_dir).exclusive():  # so that it cannot come back in between
+        if catalogue.video(erasure.video_id) is not None:
+            return
+        for path in named_files(settings.home, erasure):
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
+
+
+def forget_vectors(settings: Settings, catalogue: Catalogue, report: Callable[[float, str], None]) -> None:
+    """Replaces every index generation that has vectors of segments which are no more by a copy without them.
+
+    The catalogue names the copy in the place of the old one, in one transaction, before the old one goes: a crash
+    leaves one or the other. A generation that is being compared with what is served waits for the next time.
+    """
+    root = settings.index_dir
+    if catalogue.served() is None:
+        return  # a library that no service of this version has opened yet: its worker does, and then this
+    for name in generation_names(root):
+        report(0.3, "removing vectors")
+        try:
+            held = held_ids(root, name)
+            gone = held[~np.isin(held, catalogue.existing_segments(held.tolist()))]
+            if len(gone):
+                without(root, name, gone, on_named=partial(catalogue.replace_generation, name))
+                crash_point("delete.generation_replaced")
+        except SwapBusy as error:
+            log.info("generation %s keeps deleted segments for now: %s", name, error)
+        except IndexFileError as error:
+            log.warning("generation %s cannot be read, so nothing is removed from it: %s", name, error)
+    settle(root, catalogue.retained_generations)  # also removes what a crash left half-written
+
+
+def clear_cache(catalogue: Catalogue, redis: Redis) -> None:
+    """Removes the library's cached answers, and rewrites what Redis keeps of them on disk."""
+    for keys in _cached_keys(catalogue, redis):
+        redis.unlink(*keys)
+    with contextlib.suppress(RedisError):  # one is under way already, or this server keeps nothing on disk
+        redis.bgrewriteaof()
+
+
+def look(
+    settings: Settings, catalogue: Catalogue, redis: Redis, erasure: Erasure, *, scrubbed: bool | None = None
+) -> list[Look]:
+    """Looks everywhere where something of a video could be. A video that came back is found, of course.
+
+    scrubbed: whether the database let go of the deleted bytes since; None: as the erasure's completion says.
+    """
+    if scrubbed is None:
+        scrubbed = erasure.completed_at is not None
+    return [
+        *_look_at_rows(catalogue, erasure, scrubbed),
+        *_look_at_files(settings, erasure),
+        *_look_at_generations(settings.index_dir, erasure),
+        _look_at_cache(catalogue, redis, erasure),
+    ]
+
+
+def named_files(home: Path, erasure: Erasure) -> list[Path]:
+    """Files and folders below the home whose name begins with the video's id or digest."""
+    begins = (erasure.video_id, erasure.sha256)
+    found: list[Path] = []
+
+    def search(folder: str, depth: int) -> None:
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.name.startswith(begins):
+                    found.append(Path(entry.path))
+                elif depth > 1 and entry.is_dir(follow_symlinks=False):
+                    search(entry.path, depth - 1)
+
+    for folder in _folders(home):
+        search(str(folder), DEPTH)
+    return sorted(found)
+
+
+def _folders(home: Path) -> list[Path]:
+    if not home.is_dir():
+        return []
+    return sorted(path for path in home.iterdir() if path.is_dir() and path.name not in ELSEWHERE)
+
+
+def _look_at_rows(catalogue: Catalogue, erasure: Erasure, scrubbed: bool) -> list[Look]:
+    left = catalogue.rows_left(erasure)
+    looks = [
+        Look(f"catalogue.{table}", table, f"counted the rows that name {erasure.video_id} or its segments", count)
+        for table, count in sorted(left.items())
+    ]
+    return [*looks, Look("catalogue.pages", "the database itself", catalogue.scrubbing(), 0 if scrubbed else None)]
+
+
+def _look_at_files(settings: Settings, erasure: Erasure) -> Iterator[Look]:
+    found = named_files(settings.home, erasure)
+    how = f"listed the folder for names that begin with {erasure.video_id} or {erasure.sha256[:16]}"
+    folders = {settings.media_dir, settings.thumbnails_dir, settings.upload_dir, settings.orphans_dir}
+    for folder in sorted({*folders, *_folders(settings.home)}):
+        count = sum(1 for path in found if path.is_relative_to(folder))
+        yield Look(f"files.{folder.name}", folder.name, how, count)
+
+
+def _look_at_generations(index_dir: Path, erasure: Erasure) -> Iterator[Look]:
+    ids = np.array(erasure.segment_ids, np.int64)
+    how = f"read the ids of all its vectors, compared them with the {len(ids)} segments that the video had"
+    for name in generation_names(index_dir):
+        try:
+            found: int | None = len(np.intersect1d(held_ids(index_dir, name), ids))
+        except IndexFileError as error:
+            found = None if (index_dir / name).exists() else 0
+            log.warning("erasure of %s: %s", erasure.video_id, error)
+        yield Look(f"index.{name}", f"index generation {name}", how, found)
+    yield _look_at_unfinished(index_dir, erasure, ids)
+
+
+def _look_at_unfinished(index_dir: Path, erasure: Erasure, ids: np.ndarray) -> Look:
+    """Writes in progress. One that began before the deletion may hold more than can be read of it yet."""
+    found = 0
+    unfinished = sorted(index_dir.glob(".tmp-*/")) if index_dir.is_dir() else []
+    for path in unfinished:
+        if erasure.completed_at is None:
+            found += 1
+            continue
+        for file in path.glob("*.ids.npy"):
+            with contextlib.suppress(OSError, ValueError, EOFError):
+                found += len(np.intersect1d(np.load(file, allow_pickle=False), ids))
+    return Look("index.unfinished", "generations that are being written", "listed them, read what ids they have", found)
+
+
+def _look_at_cache(catalogue: Catalogue, redis: Redis, erasure: Erasure) -> Look:
+    ids = set(erasure.segment_ids)
+    found: int | None = 0
+    try:
+        for keys in _cached_keys(catalogue, redis):
+            found = (found or 0) + sum(_mentions(raw, ids) for raw in redis.mget(keys))  # type: ignore[union-attr]
+    except RedisError:
+        found = None
+    return Look("cache", "cached answers in Redis", "read them all, looked for segments of the video", found)
+
+
+def _cached_keys(catalogue: Catalogue, redis: Redis) -> Iterator[list[Any]]:
+    cursor = 0
+    while True:
+        cursor, keys = redis.scan(cursor, match=f"{PREFIX}{catalogue.library_id()}:*", count=KEYS_PER_SCAN)  # type: ignore[misc]
+        if keys:
+            yield keys
+        if cursor == 0:
+            return
+
+
+def _mentions(raw: object, ids: set[int]) -> bool:
+    """Whether a cached answer has one of these segments. What cannot be read counts as having one."""
+    if not isinstance(raw, bytes):
+        return False  # it went meanwhile
+    try:
+        return not ids.isdisjoint(entry[0] for entry in json.loads(raw)["found"])
+    except (ValueError, LookupError, TypeError):
+        return True
