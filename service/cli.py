@@ -48,7 +48,7 @@ def main() -> None:
 
 
 def _keep_out_of_children() -> None:
-    """Hides this program from multiprocessing, which else imports it in every decode child: 150 ms each.
+    """Hides this program from multiprocessing, which else imports it in every process of a training: 150 ms each.
 
     Preloading "__main__" in the fork server is meant for that, but does nothing before Python 3.14 (CPython 126631).
     """

@@ -40,6 +40,7 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     "no_streams": (422, "Neither picture nor sound in the file"),
     "media_too_long": (422, "The film lasts too long"),
     "media_too_large": (422, "The picture has too many pixels"),
+    "media_too_complex": (422, "The file holds too many things"),
     "upload_too_large": (413, "The file is too large"),
     "unsupported_media": (415, "The codec is not supported"),
     "decoder_crashed": (422, "The file breaks the decoder"),

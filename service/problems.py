@@ -42,6 +42,7 @@ FILE_CODES = (
     "no_streams",
     "media_too_long",
     "media_too_large",
+    "media_too_complex",
     "upload_too_large",
     "unsupported_media",
     "decoder_crashed",

@@ -9,7 +9,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from io import SEEK_END, BytesIO
 from pathlib import Path
-from typing import BinaryIO
+from typing import Protocol
 
 import av
 import numpy as np
@@ -23,8 +23,15 @@ FORMATS = (
     "ac3,eac3,dts,au,h264,hevc,av1,ivf,obu,m4v,mjpeg,mxf,nut,rm,wv,tta,ape,opus,dv,yuv4mpegpipe,apng,"
     "png_pipe,jpeg_pipe,jpegxl_pipe,webp_pipe,bmp_pipe,tiff_pipe,image2,ico"
 )
-OPTIONS = {"protocol_whitelist": "file", "format_whitelist": FORMATS}
+OPTIONS = {"format_whitelist": FORMATS}
+# ffmpeg opens the file itself, or is handed one that is open and can open nothing.
+PATH_OPTIONS = {**OPTIONS, "protocol_whitelist": "file"}
+OPEN_FILE_OPTIONS = {**OPTIONS, "protocol_whitelist": "none"}
 MAX_PIXELS = 50_000_000
+MAX_STREAMS = 64
+MAX_FRAMES = 2_000_000  # four hours at 120 a second and some
+# Sound that no recorder makes: it would be a bomb.
+MAX_SAMPLE_RATE, MAX_CHANNELS = 768_000, 64
 # Formats whose duration ffmpeg guesses from the bit rate, or that recorders declare wrongly: it tells nothing of a cut.
 ESTIMATED = {
     "mp3",
@@ -51,7 +58,16 @@ MAX_SILENCE_S = 3600.0  # the longest pause in a file of unknown duration
 INDEXED = {"mov", "mp4", "matroska", "webm", "avi"}
 SEEK_BEFORE_S = 0.5  # sound codecs need some packets before the first that sounds right
 
-Media = str | Path | BinaryIO  # a file, or one that is open, such as a video inside a shard
+
+class OpenFile(Protocol):
+    """What is needed of a file that is open already, such as a video inside a shard."""
+
+    def read(self, size: int = -1, /) -> bytes: ...
+    def seek(self, offset: int, whence: int = 0, /) -> int: ...
+    def tell(self) -> int: ...
+
+
+Media = str | Path | OpenFile
 
 
 class MediaError(Exception):
@@ -79,19 +95,30 @@ class MediaInfo:
     is_image: bool = False
 
 
-def probe(path: Media, *, max_duration_s: float | None = None, max_pixels: int = MAX_PIXELS) -> MediaInfo:
-    """Read the headers and walk the packets of a file, and decode its first picture.
+def probe(
+    path: Media,
+    *,
+    max_duration_s: float | None = None,
+    max_pixels: int = MAX_PIXELS,
+    max_streams: int = MAX_STREAMS,
+    max_frames: int = MAX_FRAMES,
+) -> MediaInfo:
+    """Check the headers of a file against the limits, walk its packets, and then decode its first picture.
 
     Raises MediaError: empty_file, not_media, truncated_media, no_streams, media_too_long, media_too_large,
-    unsupported_media.
+    media_too_complex, unsupported_media.
     """
     size = Path(path).stat().st_size if isinstance(path, str | Path) else path.seek(0, SEEK_END)
     if size == 0:
         raise MediaError("empty_file", "The file is empty (0 bytes). Send the media file itself.")
     with closing(_open(path)) as container:
         video, audio = _video_stream(container), _audio_stream(container)
+        if len(container.streams) > max_streams:
+            raise _too_complex(f"{len(container.streams)} tracks", f"{max_streams}")
         if video is None and audio is None:
             raise MediaError("no_streams", "The file has neither a picture nor a sound track that can be decoded.")
+        if audio is not None:
+            _check_sound(audio)
         width = height = None
         fps = None
         if video is not None:
@@ -100,6 +127,8 @@ def probe(path: Media, *, max_duration_s: float | None = None, max_pixels: int =
                 raise MediaError(
                     "media_too_large", f"The picture has {width}x{height} pixels; at most {max_pixels:,} are accepted."
                 )
+            if video.frames > max_frames:
+                raise _too_complex(f"{video.frames:,} pictures", f"{max_frames:,}")
             fps = float(video.average_rate) if video.average_rate else None
         is_image = _is_image(container, video, audio)
         declared = container.duration / av.time_base if container.duration else 0.0
@@ -108,7 +137,7 @@ def probe(path: Media, *, max_duration_s: float | None = None, max_pixels: int =
                 "media_too_long",
                 f"The file lasts {declared:.0f} s; at most {max_duration_s:.0f} s are accepted. Cut it into parts.",
             )
-        duration = 0.0 if is_image else _walk_packets(container, video, audio, declared, size)
+        duration = 0.0 if is_image else _walk_packets(container, video, audio, declared, size, max_frames)
         info = MediaInfo(
             duration_s=duration,
             has_video=video is not None,
@@ -125,7 +154,7 @@ def probe(path: Media, *, max_duration_s: float | None = None, max_pixels: int =
         raise MediaError(
             "media_too_long", f"The file lasts {duration:.0f} s; at most {max_duration_s:.0f} s are accepted."
         )
-    return _first_frame(path, info)
+    return _first_frame(path, info, max_pixels)
 
 
 def read_frames(
@@ -146,10 +175,13 @@ def read_frames(
         yield resize_cover(frame, height, width, method)
 
 
-def frames_on_grid(path: Media, step_s: float, threads: int = 1, start_s: float = 0.0) -> Iterator[av.VideoFrame]:
+def frames_on_grid(
+    path: Media, step_s: float, threads: int = 1, start_s: float = 0.0, max_pixels: int = MAX_PIXELS
+) -> Iterator[av.VideoFrame]:
     """As `read_frames`, but frames of the film's own size: the same object as often as it is still on show.
 
-    Films with oblong pixels are stretched to square ones, as players do.
+    Films with oblong pixels are stretched to square ones, as players do. Pictures of more than `max_pixels`, whatever
+    the header said, are passed over.
     """
     with closing(_open(path)) as container:
         stream = _video_stream(container)
@@ -157,6 +189,7 @@ def frames_on_grid(path: Media, step_s: float, threads: int = 1, start_s: float 
             return
         stream.thread_type = "AUTO"
         stream.codec_context.thread_count = threads
+        stream.codec_context.options = {"max_pixels": str(max_pixels)}
         # Of the film's first frame; unknown until it is decoded, but where a seek passes over it the header says it.
         start = _begin(stream) + start_s if _seek(container, stream, start_s) else None
         shown: av.VideoFrame | None = None
@@ -225,7 +258,11 @@ def read_image(
         raise MediaError(
             "not_an_image", "This file is not a picture that can be read. Send a JPEG, PNG, WebP, GIF, BMP or TIFF."
         ) from None
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except Image.DecompressionBombError:
+        raise MediaError(
+            "media_too_large", f"The image has far more than the {max_pixels:,} pixels that are accepted."
+        ) from None
+    except (OSError, ValueError, SyntaxError) as error:
         raise MediaError("not_an_image", f"The picture is damaged and cannot be read ({error}).") from None
     return resize_cover(av.VideoFrame.from_ndarray(np.ascontiguousarray(rgb), format="rgb24"), height, width, method)
 
@@ -270,10 +307,12 @@ def _stretched(frame: av.VideoFrame, aspect: float) -> av.VideoFrame:
 def _open(media: Media) -> "av.container.InputContainer":
     try:
         if isinstance(media, str | Path):
-            return av.open(str(media), options=OPTIONS)
+            return av.open(str(media), options=PATH_OPTIONS)
         media.seek(0)
-        return av.open(media, options=OPTIONS)
-    except (av.FFmpegError, ValueError, UnicodeError):
+        return av.open(media, options=OPEN_FILE_OPTIONS)
+    except (av.FFmpegError, ValueError, UnicodeError) as error:
+        if isinstance(error, MemoryError):
+            raise
         head = _head(media)
         if head[4:8] == b"ftyp":
             raise MediaError(
@@ -435,11 +474,13 @@ def _walk_packets(
     audio: "av.stream.Stream | None",
     declared: float,
     size: int,
+    max_frames: int,
 ) -> float:
     """Demux the whole file of `size` bytes; the real duration in seconds of its picture and sound.
 
-    Raises MediaError(truncated_media) when it ends early.
+    Raises MediaError: truncated_media when it ends early, media_too_complex for more pictures than `max_frames`.
     """
+    pictures = 0
     first: dict[int, float] = {}
     last: dict[int, float] = {}
     broken = False
@@ -449,6 +490,9 @@ def _walk_packets(
         for packet in container.demux():
             if packet.size == 0 or packet.time_base is None:
                 continue
+            pictures += video is not None and packet.stream_index == video.index
+            if pictures > max_frames:
+                raise _too_complex("more pictures", f"{max_frames:,}")
             broken |= packet.is_corrupt
             # Only here are packets stored as they are: other containers may compress them.
             broken |= "mp4" in names and packet.pos is not None and packet.pos + packet.size > size
@@ -498,11 +542,26 @@ def _aspect(stream: "av.video.stream.VideoStream") -> float:
     return aspect if 0.1 <= aspect <= 10 else 1.0
 
 
-def _first_frame(path: Media, info: MediaInfo) -> MediaInfo:
+def _check_sound(stream: "av.audio.stream.AudioStream") -> None:
+    """Refuse what no recorder makes. Raises MediaError(media_too_complex)."""
+    rate, channels = stream.codec_context.sample_rate, stream.codec_context.channels
+    if rate > MAX_SAMPLE_RATE:
+        raise _too_complex(f"a sound of {rate:,} Hz", f"{MAX_SAMPLE_RATE:,} Hz")
+    if channels > MAX_CHANNELS:
+        raise _too_complex(f"a sound of {channels} channels", f"{MAX_CHANNELS}")
+
+
+def _too_complex(found: str, most: str) -> MediaError:
+    return MediaError("media_too_complex", f"The file has {found}; at most {most} are accepted. Convert it.")
+
+
+def _first_frame(path: Media, info: MediaInfo, max_pixels: int) -> MediaInfo:
     """Check that the first frame of what the file claims to hold can be decoded; adds the size it is shown at."""
     with closing(_open(path)) as container:
         video = _video_stream(container)
         stream = video if info.has_video else _audio_stream(container)
+        if video is not None and stream is video:
+            stream.codec_context.options = {"max_pixels": str(max_pixels)}
         frame = next(_decode(container, stream), None) if stream is not None else None
         if frame is None:
             kind = "picture" if info.has_video else "sound"

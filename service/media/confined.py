@@ -1,19 +1,18 @@
 """Media work in a child process that may crash, hang or be taken over without harm.
 
-One fresh fork per file, from a fork server that has the decoders loaded: a start takes some milliseconds and inherits
-neither this process's ONNX sessions nor its memory. The child has limits on memory, CPU time and open files, may write
-no file, and dies with its parent. It answers over a pipe (`pipe.py`).
+One fresh child per file, forked and confined beforehand (`children.py`, `sandbox.py`): it can open no file, no
+connection and no process, and is handed the one file that it is for, open for reading. Memory, CPU time and patience
+are limited. It answers in messages (`pipe.py`) that are never unpickled.
 """
 
 import contextlib
 import logging
-import multiprocessing
-import multiprocessing.forkserver
-import multiprocessing.resource_tracker
+import os
 import signal
 import threading
-from collections.abc import Generator, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import asdict, dataclass, field
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,8 @@ import numpy as np
 
 from models.bundle import InputSpec
 from models.preprocess.media import MediaError, MediaInfo
-from service.media import decode_child
+from service.media import children
+from service.media.children import Child
 from service.media.pipe import BadMessage, Parts, receive
 
 log = logging.getLogger(__name__)
@@ -42,10 +42,12 @@ MOST_QUERY_WINDOWS = 8
 
 @dataclass(frozen=True)
 class MediaLimits:
-    """What is accepted: seconds, and width x height."""
+    """What is accepted: seconds, width x height, tracks of any kind, pictures in all."""
 
     max_duration_s: float
     max_pixels: int
+    max_streams: int = 64
+    max_frames: int = 2_000_000
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,7 @@ class DecodedWindow:
     sound: float32 [n, S]: the window's sound and that of windows which start a little later, at `sound_starts_s`; None
     where all is silent.
     thumbnail: a JPEG of the window's middle, or None where there is no picture.
+    preview: which of the film's preview pictures are in here, and these, uint8 [h, w, 3].
     """
 
     start_s: float
@@ -68,6 +71,7 @@ class DecodedWindow:
     sound_starts_s: list[float]
     sound: np.ndarray | None
     thumbnail: bytes | None
+    preview: dict[int, np.ndarray] = field(default_factory=dict)
 
     @property
     def new_frames(self) -> np.ndarray | None:
@@ -86,32 +90,51 @@ class QueryClip:
 
 
 def start() -> None:
-    """Starts the fork server now, so that the first file does not wait for it (half a second)."""
-    _running_server()
+    """Makes the first children now, so that the first file does not wait for them (half a second)."""
+    children.start()
+
+
+def protections() -> dict[str, list[str]]:
+    """What confines the children here (`confined_by`), and what one `refused` to do of what it `tried`.
+
+    Raises MediaError.
+    """
+    header, _ = _one("check", {}, None, PATIENCE_S)
+    return {name: header[name] for name in ("confined_by", "refused", "tried")}
 
 
 def probe(path: Path, limits: MediaLimits) -> MediaInfo:
     """What a file holds. Raises MediaError with the code and sentence that the uploader should see."""
     patience_s = PATIENCE_S + path.stat().st_size / SLOW_DISK  # the whole file is read
-    header, _ = _one("probe", {"path": str(path), **asdict(limits)}, patience_s)
+    header, _ = _one("probe", asdict(limits), path, patience_s)
     return MediaInfo(**header["info"])
 
 
 def decode_windows(
-    path: Path, inputs: InputSpec, info: MediaInfo, *, thumbnail_width: int = 320, threads: int = 1
+    path: Path,
+    inputs: InputSpec,
+    info: MediaInfo,
+    *,
+    thumbnail_width: int = 320,
+    preview: bool = False,
+    threads: int = 1,
+    first_window: int = 0,
 ) -> Iterator[DecodedWindow]:
-    """The windows of a film or a sound, in the order of time; the child is never more than a few ahead of the reader.
+    """The windows of a film or a sound, in the order of time, from the one with the number `first_window` on.
 
-    Close the generator to stop early. Raises MediaError.
+    The child is never more than a few windows ahead of the reader. Close the generator to stop early. Raises
+    MediaError.
     """
     arguments = {
-        "path": str(path),
         "inputs": asdict(inputs),
         "info": asdict(info),
         "thumbnail_width": thumbnail_width,
+        "preview": preview,
         "threads": threads,
+        "first_window": first_window,
     }
-    with contextlib.closing(_messages("windows", arguments, PATIENCE_S, _window_cpu_s(info))) as messages:
+    child = _begin("windows", arguments, path, _window_cpu_s(info))
+    with contextlib.closing(_messages(child, PATIENCE_S)) as messages:
         for header, parts in messages:
             named = dict(zip(header["names"], parts, strict=True))
             thumbnail = named.get("thumbnail")
@@ -125,17 +148,18 @@ def decode_windows(
                 sound_starts_s=header["sound_starts_s"],
                 sound=named.get("sound"),
                 thumbnail=None if thumbnail is None else thumbnail.tobytes(),
+                preview=dict(zip(header.get("preview_at", ()), named.get("preview", ()), strict=True)),
             )
 
 
 def decode_query_image(path: Path, inputs: InputSpec, limits: MediaLimits) -> np.ndarray:
     """A still to search by: uint8 [H, W, 3]. Raises MediaError (not_an_image, empty_file, media_too_large, ...)."""
-    return _one("query_image", _query(path, inputs, limits), QUERY_PATIENCE_S)[1][0]
+    return _one("query_image", _query(inputs, limits), path, QUERY_PATIENCE_S)[1][0]
 
 
 def decode_query_audio(path: Path, inputs: InputSpec, limits: MediaLimits) -> np.ndarray:
     """A sound to search by, or the sound of a film: float32 [S]. Raises MediaError (no_sound, query_too_long, ...)."""
-    return _one("query_audio", _query(path, inputs, limits), QUERY_PATIENCE_S)[1][0]
+    return _one("query_audio", _query(inputs, limits), path, QUERY_PATIENCE_S)[1][0]
 
 
 def decode_query_video(
@@ -145,26 +169,13 @@ def decode_query_video(
 
     Raises MediaError (no_picture, query_too_long, ...).
     """
-    arguments = {**_query(path, inputs, limits), "most_windows": most_windows}
-    _, parts = _one("query_video", arguments, QUERY_PATIENCE_S)
+    arguments = {**_query(inputs, limits), "most_windows": most_windows}
+    _, parts = _one("query_video", arguments, path, QUERY_PATIENCE_S)
     return QueryClip(parts[0], parts[1] if len(parts) > 1 else None)
 
 
-def _query(path: Path, inputs: InputSpec, limits: MediaLimits) -> dict[str, Any]:
-    return {"path": str(path), "inputs": asdict(inputs), **asdict(limits)}
-
-
-def _running_server() -> multiprocessing.context.ForkServerContext:
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([decode_child.__name__])
-    # The server ignores ctrl-C, but only once it is up, and would die of an earlier one. It inherits this mask.
-    multiprocessing.resource_tracker.ensure_running()  # first, since starting it lifts the mask
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        multiprocessing.forkserver.ensure_running()
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-    return context
+def _query(inputs: InputSpec, limits: MediaLimits) -> dict[str, Any]:
+    return {"inputs": asdict(inputs), "limits": asdict(limits)}
 
 
 def _window_cpu_s(info: MediaInfo) -> float:
@@ -173,52 +184,72 @@ def _window_cpu_s(info: MediaInfo) -> float:
     return (120 + 4 * info.duration_s) * max(1.0, pixels / (1280 * 720))
 
 
-def _one(task: str, arguments: dict[str, Any], patience_s: float) -> tuple[dict[str, Any], Parts]:
-    with contextlib.closing(_messages(task, arguments, patience_s, cpu_s=2 * patience_s)) as messages:
+def _one(task: str, arguments: dict[str, Any], path: Path | None, patience_s: float) -> tuple[dict[str, Any], Parts]:
+    child = _begin(task, arguments, path, cpu_s=2 * patience_s)
+    with contextlib.closing(_messages(child, patience_s)) as messages:
         for message in messages:
             return message
     raise CRASHED
 
 
-def _messages(
-    task: str, arguments: dict[str, Any], patience_s: float, cpu_s: float
-) -> Generator[tuple[dict[str, Any], Parts], None, None]:
-    """Runs one task in a fresh child and yields what it sends. Raises MediaError."""
-    context = _running_server()
-    reader, writer = context.Pipe(duplex=False)
-    process = context.Process(target=decode_child.main, args=(writer, task, arguments, int(cpu_s) + 1), daemon=True)
-    process.start()
-    writer.close()
+def _begin(task: str, arguments: dict[str, Any], path: Path | None, cpu_s: float) -> Child:
+    """A child at work on a task. Raises OSError for a file that cannot be opened."""
+    file = None if path is None else os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        for last in (False, True):
+            child = children.take()
+            try:
+                child.start(task, arguments, int(cpu_s) + 1, file)
+            except OSError:  # it died before it had anything to do: not the file's fault
+                child.close()
+                if last:
+                    raise
+                continue
+            return child
+        raise AssertionError("not reached")
+    finally:
+        if file is not None:
+            os.close(file)
+
+
+def _messages(child: Child, patience_s: float) -> Generator[tuple[dict[str, Any], Parts], None, None]:
+    """What a child sends, until its task is done; then it is ended. Raises MediaError."""
     late = threading.Event()
 
     def give_up() -> None:
         late.set()
-        process.kill()
+        child.kill()
 
+    assert child.connection is not None
     try:
         while True:
-            # A timer and not poll(): a child could also stop in the middle of a message.
-            timer = threading.Timer(patience_s, give_up)
-            timer.daemon = True
-            timer.start()
-            try:
-                header, parts = receive(reader)
-            finally:
-                timer.cancel()
+            header, parts = _receive_within(child.connection, patience_s, give_up)
             if header.get("end"):
                 return
             if "error" in header:
+                if "because" in header:
+                    log.info("a file cannot be decoded: %s", header["because"])
                 raise MediaError(header["error"], header["message"])
             if "crash" in header:
-                log.error("the decode child failed on %s: %s", arguments.get("path"), header["crash"])
+                log.error("the decode child failed: %s", header["crash"])
                 raise CRASHED
             yield header, parts
     except (EOFError, OSError, BadMessage):
-        process.kill()
-        process.join()
-        raise (TIMED_OUT if late.is_set() or process.exitcode == -signal.SIGXCPU else CRASHED) from None
+        status = child.close()
+        raise (TIMED_OUT if late.is_set() or status == -signal.SIGXCPU else CRASHED) from None
     finally:
-        reader.close()
-        process.kill()
-        process.join()
-        process.close()
+        child.close()
+
+
+def _receive_within(
+    connection: Connection, patience_s: float, give_up: Callable[[], None]
+) -> tuple[dict[str, Any], Parts]:
+    """The next message; `give_up` is called when it takes too long."""
+    # A timer and not poll(): a child could also stop in the middle of a message.
+    timer = threading.Timer(patience_s, give_up)
+    timer.daemon = True
+    timer.start()
+    try:
+        return receive(connection)
+    finally:
+        timer.cancel()

@@ -2,8 +2,6 @@
 
 import dataclasses
 import io
-import multiprocessing
-import os
 import signal
 import subprocess
 import sys
@@ -19,7 +17,7 @@ from models.preprocess import media
 from models.preprocess.media import MediaError, MediaInfo
 from models.preprocess.published import centre_crop, resize_smaller_side
 from models.tests import media_samples
-from service.media import confined
+from service.media import children, confined, sandbox
 from service.media.confined import DecodedWindow, MediaLimits
 
 SPEC = InputSpec(
@@ -186,9 +184,8 @@ def test_a_child_that_dies_is_a_file_that_breaks_the_decoder(samples: Path) -> N
     info = confined.probe(samples / "long.mp4", LIMITS)
     windows = confined.decode_windows(samples / "long.mp4", SPEC, info)
     next(windows)
-    (child,) = multiprocessing.active_children()
-    assert child.pid is not None
-    os.kill(child.pid, signal.SIGSEGV)
+    (child,) = children.at_work()
+    child.kill(signal.SIGSEGV)
     with pytest.raises(MediaError) as caught:
         list(windows)
     assert caught.value.code == "decoder_crashed"
@@ -199,41 +196,91 @@ def test_a_child_that_hangs_is_ended(samples: Path, monkeypatch: pytest.MonkeyPa
     info = confined.probe(samples / "long.mp4", LIMITS)
     windows = confined.decode_windows(samples / "long.mp4", SPEC, info)
     next(windows)
-    (child,) = multiprocessing.active_children()
-    assert child.pid is not None
-    os.kill(child.pid, signal.SIGSTOP)
+    (child,) = children.at_work()
+    child.kill(signal.SIGSTOP)
     with pytest.raises(MediaError) as caught:
         list(windows)
     assert caught.value.code == "decoder_timeout"
-    assert not multiprocessing.active_children()
+    assert children.at_work() == []
 
 
 def test_stopping_early_leaves_no_child(samples: Path) -> None:
     windows = confined.decode_windows(samples / "long.mp4", SPEC, confined.probe(samples / "long.mp4", LIMITS))
     next(windows)
     windows.close()  # type: ignore[attr-defined]  # it is a generator
-    assert not multiprocessing.active_children()
+    assert children.at_work() == []
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="macOS does not enforce these limits")
-def test_a_child_can_neither_write_a_file_nor_take_all_memory(tmp_path: Path) -> None:
+@pytest.mark.skipif(sys.platform != "linux", reason="macOS has none of this but the limits, and not all of them")
+def test_a_child_can_do_nothing_but_decode() -> None:
+    said = confined.protections()
+    assert said["refused"] == said["tried"]
+    assert "seccomp" in said["confined_by"]
+
+
+@pytest.mark.parametrize("without", [("_landlock",), ("_seccomp",), ("_become_nobody",)])
+@pytest.mark.skipif(sys.platform != "linux", reason="macOS has none of this")
+def test_each_layer_of_the_confinement_holds_by_itself(without: tuple[str]) -> None:
+    """Where the kernel lacks one, the others still keep files away."""
     program = """
-        import os, signal, sys
-        from service.media.decode_child import _confine
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        _confine(5)
-        try:
-            with open(sys.argv[1], "wb", buffering=0) as file:
-                file.write(b"x")
-        except OSError:
-            pass
-        else:
-            os._exit(1)
-        try:
-            bytearray(5 * 1024**3)
-        except MemoryError:
-            os._exit(0)
-        os._exit(2)
+        import sys
+        from service.media import decode_child, sandbox
+        for name in sys.argv[1:]:
+            setattr(sandbox, name, lambda: 0)
+        confined_by = sandbox.confine(decode_child.MEMORY_BYTES, decode_child.OPEN_FILES)
+        (header, _), = decode_child.check(confined_by)
+        missing = set(header["tried"]) - set(header["refused"])
+        assert not missing & {"read a file", "write a file", "remove a file", "take all memory"}, (missing, confined_by)
     """
-    command = [sys.executable, "-c", textwrap.dedent(program), str(tmp_path / "file")]
+    command = [sys.executable, "-c", textwrap.dedent(program), *without]
     assert subprocess.run(command, check=False).returncode == 0
+
+
+def test_the_filter_knows_no_call_twice() -> None:
+    for column in (0, 1):
+        numbers = [pair[column] for pair in sandbox.REFUSED.values() if pair[column] is not None]
+        assert len(numbers) == len(set(numbers))
+
+
+def test_a_fork_server_that_dies_is_started_again(samples: Path) -> None:
+    confined.probe(samples / "film.mp4", LIMITS)
+    server = children._running()
+    server._process.kill()
+    server._process.wait()
+    assert confined.probe(samples / "film.mp4", LIMITS).has_video
+
+
+def test_children_know_no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MMV_DATABASE_URL", "postgresql://me:secret@host/db")
+    children.stop()
+    confined.start()
+    process = children._running()._process
+    environment = Path(f"/proc/{process.pid}/environ")
+    assert b"secret" not in environment.read_bytes()
+
+
+def test_going_on_from_a_window_gives_what_a_whole_pass_gives(samples: Path) -> None:
+    info = confined.probe(samples / "film.mp4", LIMITS)
+    whole = list(confined.decode_windows(samples / "film.mp4", SPEC, info, preview=True))
+    rest = list(confined.decode_windows(samples / "film.mp4", SPEC, info, preview=True, first_window=2))
+    assert [w.start_s for w in rest] == [w.start_s for w in whole[2:]]
+    for late, early in zip(rest, whole[2:], strict=True):
+        assert late.frames is not None
+        assert early.frames is not None
+        assert np.array_equal(late.frames, early.frames)
+        assert (late.new_from, late.new_count, late.new_time_s) == (early.new_from, early.new_count, early.new_time_s)
+        assert late.sound_starts_s == early.sound_starts_s
+        assert late.sound is not None
+        assert early.sound is not None
+        # AAC fills some bands with random noise, and another one when it is begun elsewhere.
+        assert (np.abs(late.sound - early.sound) > 1e-3).mean() < 0.01
+
+
+@pytest.mark.parametrize("name", ["film.mp4", "short.mp4"])
+def test_a_film_has_eight_preview_pictures_in_its_own_shape(samples: Path, name: str) -> None:
+    info = confined.probe(samples / name, LIMITS)
+    pictures: dict[int, np.ndarray] = {}
+    for window in confined.decode_windows(samples / name, SPEC, info, preview=True):
+        pictures |= window.preview
+    assert sorted(pictures) == list(range(8))
+    assert {picture.shape for picture in pictures.values()} == {(120, 160, 3)}
