@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,16 @@ JOB_WITHIN_S = 60.0
 class Server:
     """Started at once, on a free port, with its library in `home`. Use `stop` or `kill` at the end."""
 
-    def __init__(self, home: Path, *, host: str = "127.0.0.1", environment: Mapping[str, str] | None = None):
+    def __init__(
+        self,
+        home: Path,
+        *,
+        host: str = "127.0.0.1",
+        environment: Mapping[str, str] | None = None,
+        arguments: Sequence[str] = (),
+    ):
         self.home = home
+        self._arguments = arguments
         self._host = host
         self._environment = dict(environment or {})
         self.log = home.parent / f"{home.name}.log"
@@ -33,7 +41,7 @@ class Server:
         command = [sys.executable, "-m", "service.cli", "serve", "--home", str(self.home), "--host", self._host]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [*command, "--port", "0"],
+                [*command, "--port", "0", *self._arguments],
                 cwd=REPOSITORY,
                 env={**os.environ, **self._environment},
                 stdout=log,

@@ -11,8 +11,8 @@ from fastapi_offline import FastAPIOffline
 
 from models.bundle import load_bundle
 from models.runtime import Encoders
-from service import problems
-from service.auth import AccessControl
+from service import problems, security_headers
+from service.auth import Access, AccessControl
 from service.catalogue import open_catalogue
 from service.jobs.queue import JobQueue
 from service.library_view import LibraryView
@@ -20,7 +20,7 @@ from service.media import confined
 from service.media.store import MediaStore
 from service.media.thumbnails import Thumbnails
 from service.result_cache import ResultCache
-from service.routes import admin, erasure, health, jobs, library, search
+from service.routes import admin, erasure, health, jobs, keys, library, search, session
 from service.search import Searcher
 from service.settings import Settings
 from service.state import State
@@ -39,14 +39,18 @@ def create_app(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.parts = parts = await anyio.to_thread.run_sync(open_parts, settings)
+        access.open(parts.catalogue)
         yield
+        await access.close()
         parts.close()
 
     # FastAPI's own /docs loads its script from another host: blank offline, and a visit told to a stranger.
     app = FastAPIOffline(title="mmv-search", version="1", description=DESCRIPTION, lifespan=lifespan)
-    app.add_middleware(AccessControl, host=settings.host, token=settings.admin_token())
+    app.state.access = access = Access(settings, settings.admin_token())
+    app.add_middleware(AccessControl, access=access)
+    security_headers.install(app)
     problems.install(app)
-    for module in (search, library, erasure, jobs, admin, health):
+    for module in (search, library, erasure, jobs, admin, keys, session, health):
         app.include_router(module.router)
     mount_ui(app)
     return app

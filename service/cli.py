@@ -10,7 +10,7 @@ for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 import typer  # noqa: E402
 
 from models.training.cli import register as register_training  # noqa: E402
-from service.commands import adapt, bundle, demo, index, ingest, search, serve, worker  # noqa: E402
+from service.commands import adapt, audit, bundle, demo, index, ingest, keys, search, serve, worker  # noqa: E402
 from service.commands.common import err, told  # noqa: E402
 
 app = typer.Typer(
@@ -25,9 +25,11 @@ app.command()(serve.serve)
 app.command()(worker.worker)
 app.command()(ingest.ingest)
 app.command()(adapt.adapt)
+app.command()(audit.audit)
 app.add_typer(search.app, name="search")
 app.add_typer(index.app, name="index")
 app.add_typer(bundle.app, name="bundle")
+app.add_typer(keys.app, name="keys")
 register_training(app, bundle.app)
 
 

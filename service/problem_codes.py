@@ -11,10 +11,13 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     # the request
     "bad_request": (400, "The request cannot be read"),
     "unauthorized": (401, "A valid key is needed"),
+    "forbidden_role": (403, "The key's role is too low"),
+    "forbidden_scope": (403, "The key is for other calls"),
     "forbidden_host": (403, "Request for another host name"),
     "forbidden_origin": (403, "Request from another site"),
     "not_found": (404, "No such address"),
     "method_not_allowed": (405, "Wrong method for this address"),
+    "rate_limited": (429, "Too many requests"),
     "range_not_satisfiable": (416, "No such part of the file"),
     "invalid_request": (422, "A parameter is missing or wrong"),
     "bad_cursor": (422, "The cursor does not fit"),
@@ -25,6 +28,9 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     "thumbnail_not_found": (404, "No picture to show"),
     "job_not_found": (404, "No such job"),
     "erasure_not_found": (404, "No such deletion"),
+    # keys
+    "key_not_found": (404, "No such key"),
+    "key_over": (409, "The key is no longer valid"),
     # queries
     "empty_query": (422, "The query is empty"),
     "unknown_words": (422, "No word of the query is known"),

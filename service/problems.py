@@ -27,6 +27,8 @@ PROBLEM_JSON = "application/problem+json"
 # What any route may answer.
 EVERYWHERE = (
     "unauthorized",
+    "forbidden_role",
+    "forbidden_scope",
     "forbidden_host",
     "forbidden_origin",
     "invalid_request",
@@ -81,7 +83,7 @@ def text_unavailable() -> Refused:
 
 
 def not_found(kind: str, identifier: object) -> Refused:
-    """The answer for an id that is not in the library; `kind` is video, segment or job."""
+    """The answer for an id that is not in the library; `kind` is video, segment, job or key."""
     return Refused(
         f"{kind}_not_found", f"There is no {kind} with the id {str(identifier)[:80]!r}; it may have been deleted."
     )

@@ -44,6 +44,14 @@ class Settings(BaseSettings):
     # Width x height of a picture or a film: checked before anything is decoded (image bombs).
     max_pixels: int = 50_000_000
 
+    # Serve other machines with no API key made: whoever reaches the service may search, add and delete.
+    insecure: bool = False
+    # Names, separated by commas, by which a service on loopback is reached through a proxy; it is then open to others.
+    public_hosts: str = ""
+    # What one key (or one address, where no key is needed) may do; 0 means as much as it likes.
+    searches_per_minute: int = Field(default=3000, ge=0, le=1_000_000)
+    uploads_per_minute: int = Field(default=600, ge=0, le=1_000_000)
+
     # Threads of a worker that embed at the same time (FINDINGS section 5: better than one call with as many threads).
     embed_threads: int = Field(default=2, ge=1, le=64)
 
@@ -101,6 +109,11 @@ class Settings(BaseSettings):
     def admin_token_path(self) -> Path:
         """The token that admin calls need."""
         return self.home / "admin-token"
+
+    @property
+    def public_names(self) -> tuple[str, ...]:
+        """`public_hosts` as names, lower-case, without ports."""
+        return tuple(name.strip().rstrip(".").lower() for name in self.public_hosts.split(",") if name.strip())
 
     @property
     def serve_file(self) -> Path:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 
 from service.catalogue import open_catalogue
+from service.first_start import CannotServe, require_keys
 from service.redis_server import EmbeddedRedis, RedisUnavailable
 from service.settings import Settings
 from service.sweep import sweep_home
@@ -29,10 +30,6 @@ SLOWEST_RESTART_S = 10.0
 STABLE_AFTER_S = 10.0
 WORKER_STOPS_WITHIN_S = 2.0
 REQUESTS_END_WITHIN_S = 1
-
-
-class CannotServe(Exception):
-    """The service cannot start; the message says why and what to do."""
 
 
 class Supervisor:
@@ -191,6 +188,7 @@ def serve(settings: Settings, *, on_ready: Callable[[str], None], quiet: bool = 
         settings = settings.model_copy(update={"port": listener.getsockname()[1]})
         _leave_cleanly_on(signal.SIGTERM)
         with contextlib.closing(open_catalogue(settings)) as catalogue:
+            require_keys(settings, catalogue)
             sweep_home(settings, catalogue)
         with Supervisor(settings) as supervisor:
             config = uvicorn.Config(

@@ -2,9 +2,11 @@
 
 from sqlalchemy import select
 
+from service.catalogue.audit import AuditQueries
 from service.catalogue.engine import Database, make_engine, migrate
 from service.catalogue.erasures import ErasureQueries
 from service.catalogue.jobs import JobQueries
+from service.catalogue.keys import KeyQueries
 from service.catalogue.segments import SegmentQueries
 from service.catalogue.swaps import SwapQueries
 from service.catalogue.tables import LibraryRow
@@ -12,7 +14,7 @@ from service.catalogue.videos import VideoQueries
 from service.settings import Settings
 
 
-class Catalogue(VideoQueries, JobQueries, SegmentQueries, SwapQueries, ErasureQueries):
+class Catalogue(VideoQueries, JobQueries, SegmentQueries, SwapQueries, KeyQueries, AuditQueries, ErasureQueries):
     """One per process, shared by its threads. Every method is one transaction and returns plain values."""
 
     def __init__(self, database: Database) -> None:

@@ -46,7 +46,9 @@ FILE_HEADERS = {
     "/videos",
     status_code=202,
     responses={
-        **problems.openapi("bad_request", "missing_file", "queue_unavailable", "storage_full", *problems.FILE_CODES),
+        **problems.openapi(
+            "bad_request", "missing_file", "queue_unavailable", "storage_full", "rate_limited", *problems.FILE_CODES
+        ),
         200: {"model": Uploaded, "description": "the same bytes are in the library already"},
     },
     openapi_extra=form_schema(
@@ -140,7 +142,7 @@ async def get_thumbnail(request: Request, state: StateOf, segment_id: Annotated[
 
 @router.get(
     "/videos/{video_id}/timeline",
-    responses=problems.openapi("video_not_found", "empty_query", "unknown_words", "text_unavailable"),
+    responses=problems.openapi("video_not_found", "empty_query", "unknown_words", "text_unavailable", "rate_limited"),
 )
 async def get_timeline(
     state: StateOf,

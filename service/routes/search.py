@@ -19,11 +19,13 @@ router = APIRouter(tags=["search"])
 
 Parameters = Annotated[SearchParameters, Query()]
 
-TEXT_PROBLEMS = problems.openapi("empty_query", "unknown_words", "text_unavailable", "bad_cursor", "bad_request")
+TEXT_PROBLEMS = problems.openapi(
+    "empty_query", "unknown_words", "text_unavailable", "bad_cursor", "bad_request", "rate_limited"
+)
 
 
 def _file_problems(*codes: str) -> dict[int | str, dict[str, Any]]:
-    common = ("bad_cursor", "bad_request", "missing_file", "query_too_long")
+    common = ("bad_cursor", "bad_request", "missing_file", "query_too_long", "rate_limited")
     return problems.openapi(*common, *problems.FILE_CODES, *codes)
 
 

@@ -1,5 +1,7 @@
 // The HTTP interface as functions. A failure is an ApiError whose message is the problem's own sentence.
 
+import { askForKey } from "/static/session.js";
+
 const PAGE_SIZE = 24;
 
 export class ApiError extends Error {
@@ -21,7 +23,19 @@ function parsed(text) {
   }
 }
 
-async function call(url, options = {}) {
+/** Does what `send` does, and once more after the user signed in, if the answer was that a key is needed. */
+async function signedIn(send) {
+  try {
+    return await send();
+  } catch (error) {
+    if (error.status !== 401 || !(await askForKey())) throw error;
+    return send();
+  }
+}
+
+const call = (url, options) => signedIn(() => send(url, options));
+
+async function send(url, options = {}) {
   let response;
   try {
     response = await fetch(url, options);
@@ -52,7 +66,9 @@ export const library = () => call("/v1/videos?limit=1");
 export const job = (id) => call(`/v1/jobs/${encodeURIComponent(id)}`);
 
 /** Sends a file to the library; XMLHttpRequest because fetch tells no upload progress. onProgress gets 0 to 1. */
-export function upload(file, onProgress) {
+export const upload = (file, onProgress) => signedIn(() => sendFile(file, onProgress));
+
+function sendFile(file, onProgress) {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
     request.open("POST", "/v1/videos");

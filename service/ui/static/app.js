@@ -6,6 +6,7 @@ import { onQueryFile } from "/static/drop.js";
 import { kindOf, milliseconds, plural } from "/static/format.js";
 import { stopPlaying } from "/static/player.js";
 import { placeholders, resultCard } from "/static/results.js";
+import { setUpSession } from "/static/session.js";
 import { setUpUploads, showLibrary } from "/static/upload.js";
 
 const form = $("search");
@@ -189,7 +190,7 @@ $("more").addEventListener("click", () => cursor && run(cursor));
 window.addEventListener("popstate", restore);
 document.addEventListener("keydown", (event) => {
   const typing = event.target === input && input.value !== ""; // in the empty box it means the same as elsewhere
-  if (event.key === "/" && !typing && !$("uploads").open) {
+  if (event.key === "/" && !typing && !document.querySelector("dialog[open]")) {
     event.preventDefault();
     if (file) setFile(null);
     input.focus();
@@ -204,6 +205,7 @@ document.addEventListener("keydown", (event) => {
 
 onQueryFile(useFile);
 setUpUploads();
+await setUpSession();
 showLibrary().catch(() => {}); // the count is an ornament
 restore();
 if (!input.value) input.focus();
