@@ -10,7 +10,7 @@ for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 import typer  # noqa: E402
 
 from models.training.cli import register as register_training  # noqa: E402
-from service.commands import adapt, audit, bundle, demo, index, ingest, keys, search, serve, worker  # noqa: E402
+from service.commands import adapt, audit, backup, bundle, demo, index, ingest, keys, search, serve, worker  # noqa: E402
 from service.commands.common import err, told  # noqa: E402
 
 app = typer.Typer(
@@ -25,6 +25,8 @@ app.command()(serve.serve)
 app.command()(worker.worker)
 app.command()(ingest.ingest)
 app.command()(adapt.adapt)
+app.add_typer(backup.app, name="backup")
+app.command()(backup.restore)
 app.command()(audit.audit)
 app.add_typer(search.app, name="search")
 app.add_typer(index.app, name="index")

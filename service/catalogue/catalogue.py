@@ -3,7 +3,7 @@
 from sqlalchemy import select
 
 from service.catalogue.audit import AuditQueries
-from service.catalogue.engine import Database, make_engine, migrate
+from service.catalogue.engine import MOVING, RESTORING, CatalogueError, Database, make_engine, migrate
 from service.catalogue.erasures import ErasureQueries
 from service.catalogue.jobs import JobQueries
 from service.catalogue.keys import KeyQueries
@@ -32,6 +32,8 @@ class Catalogue(VideoQueries, JobQueries, SegmentQueries, SwapQueries, KeyQuerie
 
 def open_catalogue(settings: Settings) -> Catalogue:
     """Opens the catalogue, bringing its schema up to date. Raises CatalogueError."""
+    if (settings.home / RESTORING / MOVING).exists():
+        raise CatalogueError(f"A restore into {settings.home} was interrupted: run `mmv-search restore` again.")
     if settings.database_url is None:
         settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
     engine = make_engine(settings.effective_database_url)

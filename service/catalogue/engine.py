@@ -28,6 +28,8 @@ IDLE_IN_TRANSACTION_S = 60.0
 # What PostgreSQL shows of us in pg_stat_activity; `restore` looks for it.
 APPLICATION_NAME = "mmv-search"
 POOL, MOST_CONNECTIONS = 5, 30
+# A folder of the home in which a backup is brought back, and in it the file that says that the home is half changed.
+RESTORING, MOVING = ".restoring", "moving"
 # SQLite's PRAGMA user_version, which Alembic leaves alone: all that was ever deleted from the file was overwritten.
 SCRUBBED = 1
 

@@ -21,6 +21,7 @@ HomeOption = Annotated[
 
 # Exceptions that mean "the input or the environment is wrong", by name, so that none has to be imported for --help.
 EXPECTED = {
+    "BackupError",
     "BundleError",
     "CannotServe",
     "CatalogueError",
