@@ -361,6 +361,21 @@ def test_the_page_asks_for_a_key_and_then_shows_and_plays_what_is_found(
     assert problems == []
 
 
+def test_who_deleted_a_video_is_in_the_audit_log(
+    open_server: Server, keys: dict[str, dict[str, Any]], film: str
+) -> None:
+    assert open_server.http.delete(f"/v1/videos/{film}", headers=bearer(keys["editor"])).status_code == 204
+    page = open_server.http.get("/v1/admin/audit", params={"limit": 1}, headers=bearer(keys["admin"])).json()
+    (entry,) = page["entries"]
+    assert (entry["action"], entry["subject"], entry["details"]) == ("video.deleted", film, {})
+    assert entry["actor"] == f"key {keys['editor']['id']} (the editor)"
+    params = {"limit": 1, "cursor": page["next_cursor"]}
+    (before,) = open_server.http.get("/v1/admin/audit", params=params, headers=bearer(keys["admin"])).json()["entries"]
+    assert before["id"] < entry["id"]
+    wrong = open_server.http.get("/v1/admin/audit", params={"cursor": "x"}, headers=bearer(keys["admin"]))
+    assert code_of(wrong) == (422, "bad_cursor")
+
+
 def test_no_secret_is_in_any_log_or_in_the_library(
     open_server: Server, open_home: Path, keys: dict[str, dict[str, Any]], film: str
 ) -> None:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Select, delete, func, select
 
+from service.catalogue.audit import append_audit
 from service.catalogue.engine import Database
 from service.catalogue.erasures import record_erasure
 from service.catalogue.jobs import ACTIVE, job_from_row, new_job_row
@@ -148,16 +149,19 @@ class VideoQueries:
             session.refresh(row)
             return video_from_row(row)
 
-    def delete_video(self, video_id: str) -> bool:
+    def delete_video(self, video_id: str, actor: str | None = None) -> bool:
         """Forgets a video with its segments and vectors, and cancels its jobs. False when there is no such video.
 
-        That it is to be forgotten everywhere else too is recorded in the same transaction (`erasures.py`).
+        That it is to be forgotten everywhere else too is recorded in the same transaction (`erasures.py`), and, with
+        `actor`, who deleted it (`audit.py`: by its id alone).
         """
         with self._database.write() as session:
             row = session.get(VideoRow, video_id)
             if row is None:
                 return False
             record_erasure(session, row)
+            if actor is not None:
+                append_audit(session, actor, "video.deleted", video_id)
             segments = session.execute(
                 select(SegmentRow.bundle, SegmentRow.id).where(SegmentRow.video_id == video_id).order_by(SegmentRow.id)
             ).all()

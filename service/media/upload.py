@@ -87,11 +87,13 @@ def add_to_library(
         return catalogue.add_video(incoming.sha256, filename, title, tags, incoming.size, info)
 
 
-def remove_from_library(video_id: str, catalogue: Catalogue, store: MediaStore, thumbnails: Thumbnails) -> bool:
-    """Deletes a video with all that belongs to it. False when there is no such video."""
+def remove_from_library(
+    video_id: str, catalogue: Catalogue, store: MediaStore, thumbnails: Thumbnails, actor: str | None = None
+) -> bool:
+    """Deletes a video with all that belongs to it; `actor` is for the audit log. False when there is no such video."""
     with store.exclusive():
         video = catalogue.video(video_id)
-        if video is None or not catalogue.delete_video(video_id):
+        if video is None or not catalogue.delete_video(video_id, actor):
             return False
         crash_point("delete.recorded")
         store.delete(video.sha256)

@@ -7,6 +7,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, Query, Request, Response
 
 from service import catalogue, problems
+from service.auth import CallerOf
 from service.catalogue import Job
 from service.catalogue.jobs import ACTIVE
 from service.chores import queue_erasures
@@ -97,13 +98,13 @@ async def change_video(state: StateOf, video_id: str, change: VideoChange) -> Vi
 
 
 @router.delete("/videos/{video_id}", status_code=204, responses=problems.openapi("video_not_found"))
-async def delete_video(response: Response, state: StateOf, video_id: str) -> None:
+async def delete_video(response: Response, state: StateOf, caller: CallerOf, video_id: str) -> None:
     """Remove a video with all that belongs to it; no search finds it any more.
 
     What takes longer, such as taking its vectors out of every index generation, is done by a job. The answer's Location
     tells how far that is, and proves that nothing is left.
     """
-    gone = await state.read(remove_from_library, video_id, state.catalogue, state.store, state.thumbnails)
+    gone = await state.read(remove_from_library, video_id, state.catalogue, state.store, state.thumbnails, caller.actor)
     if not gone:
         raise not_found("video", video_id)
     await state.read(queue_erasures, state.catalogue, state.queue)
