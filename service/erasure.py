@@ -225,7 +225,7 @@ def _look_at_cache(catalogue: Catalogue, redis: Redis, erasure: Erasure) -> Look
     found: int | None = 0
     try:
         for keys in _cached_keys(catalogue, redis):
-            found = (found or 0) + sum(_mentions(raw, ids) for raw in redis.mget(keys))  # type: ignore[union-attr]
+            found = (found or 0) + sum(_mentions(raw, ids) for raw in redis.mget(keys))
     except RedisError:
         found = None
     return Look("cache", "cached answers in Redis", "read them all, looked for segments of the video", found)
@@ -234,7 +234,7 @@ def _look_at_cache(catalogue: Catalogue, redis: Redis, erasure: Erasure) -> Look
 def _cached_keys(catalogue: Catalogue, redis: Redis) -> Iterator[list[Any]]:
     cursor = 0
     while True:
-        cursor, keys = redis.scan(cursor, match=f"{PREFIX}{catalogue.library_id()}:*", count=KEYS_PER_SCAN)  # type: ignore[misc]
+        cursor, keys = redis.scan(cursor, match=f"{PREFIX}{catalogue.library_id()}:*", count=KEYS_PER_SCAN)
         if keys:
             yield keys
         if cursor == 0:

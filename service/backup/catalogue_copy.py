@@ -136,9 +136,11 @@ def load(copy: Path, engine: Engine, report: Report) -> None:
             for table in _reported(report):
                 for rows in _rows(reading, table):
                     writing.execute(insert(table), rows)
-            high = dict(reading.execute(text("SELECT name, seq FROM sqlite_sequence")).tuples().all())
+            high: dict[str, int] = {
+                str(name): int(seq) for name, seq in reading.execute(text("SELECT name, seq FROM sqlite_sequence"))
+            }
             for table in Base.metadata.sorted_tables:
-                _set_sequence(writing, table, int(high.get(table.name, 0)))
+                _set_sequence(writing, table, high.get(table.name, 0))
     finally:
         source.dispose()
 

@@ -85,6 +85,7 @@ def _postgresql(url: URL) -> Engine:
         connect_args={"application_name": APPLICATION_NAME, "options": options},
     )
     event.listen(engine, "begin", _begin_postgresql)
+    event.listen(engine, "before_cursor_execute", _without_zero, retval=True)
     return engine
 
 
@@ -126,6 +127,25 @@ def _begin_sqlite(connection: Connection) -> None:
 def _begin_postgresql(connection: Connection) -> None:
     if connection.get_execution_options().get("mmv_write", False):
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({WRITE_LOCK})")
+
+
+def _without_zero(
+    _connection: Connection, _cursor: Any, statement: str, parameters: Any, _context: Any, _many: bool
+) -> tuple[str, Any]:
+    """PostgreSQL knows no character U+0000 and fails on it; what asks for a text with one is to find nothing."""
+    if isinstance(parameters, dict):
+        return statement, _replaced(parameters)
+    if isinstance(parameters, list):
+        return statement, [_replaced(each) if isinstance(each, dict) else each for each in parameters]
+    return statement, parameters
+
+
+def _replaced(parameters: dict[str, Any]) -> dict[str, Any]:
+    if not any(isinstance(value, str) and "\0" in value for value in parameters.values()):
+        return parameters
+    return {
+        name: value.replace("\0", "\ufffd") if isinstance(value, str) else value for name, value in parameters.items()
+    }
 
 
 def migrate(engine: Engine) -> None:

@@ -33,7 +33,7 @@ def decode_cursor(cursor: str) -> tuple[datetime, str]:
         if not _ROW_ID.fullmatch(row_id):
             raise ValueError("not the id of a row")
         return datetime.fromisoformat(created_at).astimezone(UTC), row_id
-    except (ValueError, TypeError, OverflowError, binascii.Error) as error:
+    except (ValueError, TypeError, OverflowError, RecursionError, binascii.Error) as error:
         raise BadCursor("The cursor is not one that this listing gave out; start again without it.") from error
 
 

@@ -42,6 +42,7 @@ class PostgresServer:
             os.chown(self.folder, self._user.pw_uid, self._user.pw_gid)
         data = self.folder / "data"
         self._run([str(binaries / "initdb"), "-D", str(data), "-U", "mmv", "-A", "trust", "--no-sync", "-E", "UTF8"])
+        user = None if self._user is None else self._user.pw_uid
         options = [argument for option in (*FAST, "listen_addresses=") for argument in ("-c", option)]
         with (self.folder / "server.log").open("wb") as log:
             self._process = subprocess.Popen(
@@ -52,7 +53,9 @@ class PostgresServer:
                 cwd=self.folder,
                 process_group=0,
                 preexec_fn=partial(end_with_parent, signal.SIGQUIT),
-                **self._as_user(),
+                user=user,
+                group=None if self._user is None else self._user.pw_gid,
+                extra_groups=None if self._user is None else [],
             )
         self._numbers = itertools.count(1)
         self._wait_until_ready()
@@ -98,13 +101,16 @@ class PostgresServer:
                     raise AssertionError(f"PostgreSQL does not start: {said[-2000:]}") from error
             time.sleep(0.02)
 
-    def _as_user(self) -> dict[str, object]:
-        if self._user is None:
-            return {}
-        return {"user": self._user.pw_uid, "group": self._user.pw_gid, "extra_groups": []}
-
     def _run(self, command: list[str]) -> None:
-        done = subprocess.run(command, capture_output=True, text=True, cwd=self.folder, **self._as_user())  # type: ignore[call-overload]
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            cwd=self.folder,
+            user=None if self._user is None else self._user.pw_uid,
+            group=None if self._user is None else self._user.pw_gid,
+            extra_groups=None if self._user is None else [],
+        )
         assert done.returncode == 0, f"{command[0]}: {done.stdout[-500:]} {done.stderr[-1500:]}"
 
 

@@ -13,6 +13,7 @@ from sqlalchemy import text, update
 
 from service.catalogue import Catalogue, CatalogueError, NewSegment, open_catalogue
 from service.catalogue.jobs import MAX_ATTEMPTS, JobLost
+from service.catalogue.lookups import VideoFilter, matching_videos
 from service.catalogue.paging import BadCursor
 from service.catalogue.segments import VideoGone
 from service.catalogue.tables import Base, JobRow
@@ -117,6 +118,15 @@ def test_listing_is_newest_first_by_cursor_and_filters_by_tag_and_status(catalog
     assert catalogue.videos(status="ready") == ([], None)
     with pytest.raises(BadCursor):
         catalogue.videos(cursor="no cursor at all")
+
+
+def test_texts_with_a_zero_character_find_nothing_and_break_nothing(catalogue: Catalogue) -> None:
+    add(catalogue, 1, ("a",))
+    assert catalogue.video("v_\0") is None
+    assert catalogue.videos(tag="\0") == ([], None)
+    assert catalogue.job("\0") is None
+    assert matching_videos(catalogue, VideoFilter(tags=("a\0",), video_ids=("\0",))) == []
+    assert catalogue.segment(2**62) is None
 
 
 def test_title_and_tags_are_changed_one_by_one(catalogue: Catalogue) -> None:
