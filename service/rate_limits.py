@@ -37,7 +37,10 @@ class RateLimits:
         )
         # The address is the pool's; this one only says which kind of storage it is.
         storage = RedisStorage(
-            "async+redis://", implementation="redispy", key_prefix=f"mmv:limits:{library}", connection_pool=self._pool
+            "async+redis://",
+            implementation="redispy",
+            key_prefix=f"mmv:limits:{library}",
+            connection_pool=self._pool,  # type: ignore[arg-type]  # as its documentation says
         )
         self._limiter = FixedWindowRateLimiter(storage)
         self._items = {name: RateLimitItemPerMinute(limit) for name, limit in per_minute.items() if limit > 0}

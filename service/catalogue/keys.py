@@ -15,6 +15,8 @@ USED_EVERY = timedelta(minutes=1)
 
 # Pages that are signed in with one key; one more signs the oldest out.
 MOST_SESSIONS = 50
+# Asked with every request that shows no key.
+_ANY_KEY = select(exists(select(KeyRow.id)))
 
 
 class KeyOver(Exception):
@@ -77,7 +79,7 @@ class KeyQueries:
     def any_key(self) -> bool:
         """Whether a key was ever made (and not forgotten): then calls need one, also when none is valid any more."""
         with self._database.read() as session:
-            return bool(session.scalar(select(exists(select(KeyRow.id)))))
+            return bool(session.scalar(_ANY_KEY))
 
     def valid_keys(self) -> int:
         """How many keys are neither revoked nor expired."""
