@@ -1,11 +1,19 @@
-"""Ingest: a film becomes segments with vectors. A child decodes on one core while this process embeds on the others."""
+"""Ingest: a film becomes segments with vectors. A child decodes while threads of this process embed what came before.
+
+The steps are decoding and embedding (in parts, each of which is on the disk once it is done), thumbnails, the preview,
+and storing. A worker that dies goes on after the last part (`spool.py`).
+"""
 
 import queue
 import threading
+import time
+from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -13,65 +21,28 @@ import numpy as np
 from models.preprocess.media import MediaError, MediaInfo
 from models.runtime import Embedding, Encoders
 from service.catalogue import Catalogue, Job, NewSegment, Video
+from service.crash_points import crash_point
 from service.media import confined
 from service.media.confined import DecodedWindow
 from service.media.store import MediaStore
 from service.media.thumbnails import Thumbnails
+from service.spool import Building, Pieces, Spool, Taken
 
 T = TypeVar("T")
+Report = Callable[[float, str], None]
 
 # Windows embedded in one call: more gain nothing on a CPU (FINDINGS section 5) and make progress coarse.
 BATCH = 4
 # Decoded windows that may wait: enough to keep both sides busy, a few MB.
 AHEAD = 6
+# Batches that are being embedded, so that no thread is idle while another ends the batch before.
+EMBEDDED_AT_ONCE = 2
+# A part is put on the disk when so many seconds of work would be lost without.
+CHECKPOINT_S = 10.0
 # The spaces that are searched, by channel (`plans.py`), of windows and of the pieces in them: stills, and sounds that
 # start in between. What something means is searched by windows, whether it is the very same thing by pieces too.
 WINDOW_SPACES = {"visual": ("fine", "coarse"), "sound": ("fine", "coarse")}
 PIECE_SPACES = {"frame": ("fine", "instance"), "sound": ("instance",)}
-Vectors = dict[tuple[str, str], list[np.ndarray]]
-
-
-@dataclass
-class _Building:
-    """A segment while its vectors come in."""
-
-    start_s: float
-    end_s: float
-    vectors: Vectors = field(default_factory=dict)
-
-    def add(self, channel: str, spaces: tuple[str, ...], embedding: Embedding, row: int) -> None:
-        for space in spaces:
-            rows = getattr(embedding, space)
-            if rows is not None:  # a disjoint graph has no coarse space for sound
-                self.add_vector(channel, space, rows[row].astype(np.float16))
-
-    def add_vector(self, channel: str, space: str, vector: np.ndarray) -> None:
-        self.vectors.setdefault((channel, space), []).append(vector)
-
-    def finished(self) -> NewSegment:
-        return NewSegment(self.start_s, self.end_s, {key: np.stack(rows) for key, rows in self.vectors.items()})
-
-
-@dataclass(frozen=True)
-class _Pieces:
-    """Stills, or short sounds: the middle of each, in seconds [n], and float16 [n, dim] by space.
-
-    All of a film's are held until its last segment is known, so they carry what is stored and no more.
-    """
-
-    channel: str
-    middles_s: np.ndarray
-    vectors: dict[str, np.ndarray]
-
-    @classmethod
-    def of(cls, channel: str, middles_s: np.ndarray, embedding: Embedding) -> "_Pieces":
-        # A bundle may have no instance space.
-        given = {space: getattr(embedding, space) for space in PIECE_SPACES[channel]}
-        return cls(
-            channel,
-            middles_s,
-            {space: rows.astype(np.float16) for space, rows in given.items() if rows is not None},
-        )
 
 
 def ingest_video(
@@ -80,29 +51,51 @@ def ingest_video(
     thumbnails: Thumbnails,
     encoders: Encoders,
     video: Video,
-    report: Callable[[float, str], None],
+    report: Report,
     *,
     job: Job | None = None,
     embed_threads: int = 2,
     incoming: Callable[[], Encoders | None] | None = None,
+    pool: Executor | None = None,
+    spool_dir: Path | None = None,
+    checkpoint_s: float = CHECKPOINT_S,
 ) -> dict[str, Any]:
     """Decodes, embeds and stores one video; what it gave, as counts. Doing it again replaces what was there.
 
     `report(progress, stage)` is called for every few windows; what it raises ends the ingest with nothing stored.
     `incoming` is asked before storing for a model that is about to be promoted: the video is embedded with that too,
-    and both are stored at once. Raises MediaError, VideoGone when the video was deleted meanwhile, and JobLost when
-    `job` is no longer its worker's.
+    and both are stored at once. With `job` that is done in the same transaction. Embedding uses the threads of `pool`,
+    or its own. Raises MediaError, VideoGone when the video was deleted meanwhile, and JobLost when `job` is no longer
+    its worker's.
     """
-    finished = embed_video(store, thumbnails, encoders, video, report, embed_threads=embed_threads)
+
+    def embed(model: Encoders, preview: bool) -> list[NewSegment]:
+        return embed_video(
+            store,
+            thumbnails,
+            model,
+            video,
+            report,
+            embed_threads=embed_threads,
+            preview=preview,
+            pool=pool,
+            spool_dir=spool_dir,
+            checkpoint_s=checkpoint_s,
+        )
+
+    finished = embed(encoders, preview=True)
     coming = incoming() if incoming is not None else None
     also = {}
     if coming is not None and coming.bundle.fingerprint != encoders.bundle.fingerprint:
-        again = embed_video(store, thumbnails, coming, video, report, embed_threads=embed_threads)
-        also[coming.bundle.fingerprint] = again
+        also[coming.bundle.fingerprint] = embed(coming, preview=False)
     report(0.99, "storing")
-    catalogue.store_segments(video.id, encoders.bundle.fingerprint, finished, job, also=also)
     rows = sum(len(vectors) for segment in finished for vectors in segment.vectors.values())
-    return {"segments": len(finished), "vectors": rows}
+    result = {"segments": len(finished), "vectors": rows}
+    catalogue.store_segments(video.id, encoders.bundle.fingerprint, finished, job, also=also, result=result)
+    crash_point("ingest.stored")
+    for fingerprint in (encoders.bundle.fingerprint, *also):
+        forget_parts(spool_dir, video.id, fingerprint)
+    return result
 
 
 def embed_video(
@@ -110,35 +103,63 @@ def embed_video(
     thumbnails: Thumbnails,
     encoders: Encoders,
     video: Video,
-    report: Callable[[float, str], None],
+    report: Report,
     *,
     embed_threads: int = 2,
+    preview: bool = False,
+    pool: Executor | None = None,
+    spool_dir: Path | None = None,
+    checkpoint_s: float = CHECKPOINT_S,
 ) -> list[NewSegment]:
     """Decodes and embeds one video: its segments with their vectors, at least one, not stored yet. Raises MediaError.
 
-    Thumbnails of its windows are stored. What `report` raises ends the work.
+    Thumbnails of its windows are stored, and the preview if it is asked for. What `report` raises ends the work. With
+    `spool_dir` parts that are done are kept there, and gone on from; `forget_parts` removes them once all is stored.
     """
     path = store.path(video.sha256)
     if not path.is_file():
         raise MediaError(
             "media_missing", "The file is no longer in the media store. Delete the video, upload it again."
         )
-    segments: list[_Building] = []
-    pieces: list[_Pieces] = []
-    report(0.0, "decoding")
-    windows = confined.decode_windows(path, encoders.bundle.inputs, media_info(video))
-    with ThreadPoolExecutor(embed_threads, thread_name_prefix="embed") as pool:
-        for batch in _batches(_ahead(windows), BATCH):
-            segments += _embed(batch, encoders, pool, pieces)
+    spool = None if spool_dir is None else Spool(spool_dir, video.id, encoders.bundle.fingerprint)
+    taken = Taken() if spool is None else spool.load()
+    report(0.98 * _share(taken, video), "decoding")
+    windows = confined.decode_windows(
+        path, encoders.bundle.inputs, media_info(video), preview=preview, first_window=taken.windows
+    )
+    pictures = thumbnails.writer(video.id)
+    with ExitStack() as stack:
+        if pool is None:
+            pool = stack.enter_context(ThreadPoolExecutor(embed_threads, thread_name_prefix="embed"))
+        batches = stack.enter_context(closing(embed_windows(_ahead(windows), encoders, pool)))
+        kept, saved = taken.windows, time.monotonic()
+        unsaved = Taken()
+        for batch, part in batches:
             for window in batch:
                 if window.thumbnail is not None:
-                    thumbnails.put(video.id, window.start_s, window.thumbnail)
-            report(0.98 * min(batch[-1].end_s / max(video.duration_s, batch[-1].end_s), 1.0), "embedding")
-    _share_out(pieces, segments)
-    finished = [segment.finished() for segment in segments if segment.vectors]  # silence has none
+                    pictures.put(window.start_s, window.thumbnail)
+            unsaved.extend(part)
+            taken.extend(part)
+            if spool is not None and time.monotonic() - saved >= checkpoint_s:
+                pictures.settle()
+                spool.add(unsaved, kept)
+                kept, saved, unsaved = taken.windows, time.monotonic(), Taken()
+                crash_point("ingest.part_stored")
+            report(0.98 * _share(taken, video), "embedding")
+    finished = share_out(taken)
     if not finished:
         raise MediaError("nothing_to_find", "Nothing can be seen or heard in this file: it is silent from end to end.")
+    if preview and taken.preview:
+        pictures.put_preview([taken.preview[at] for at in sorted(taken.preview)])
+    pictures.settle()
+    crash_point("ingest.pictures_stored")
     return finished
+
+
+def forget_parts(spool_dir: Path | None, video_id: str, bundle: str) -> None:
+    """Removes the parts of a film that is done, or given up."""
+    if spool_dir is not None:
+        Spool(spool_dir, video_id, bundle).clear()
 
 
 def media_info(video: Video) -> MediaInfo:
@@ -156,49 +177,129 @@ def media_info(video: Video) -> MediaInfo:
     )
 
 
-def _embed(
-    batch: list[DecodedWindow], encoders: Encoders, pool: ThreadPoolExecutor, pieces: list[_Pieces]
-) -> list[_Building]:
-    """Segments of a few windows, with what is seen and heard in them; their stills and short sounds go to `pieces`."""
-    inputs = encoders.bundle.inputs
-    segments = [_Building(window.start_s, window.end_s) for window in batch]
-    seen = [(i, window.frames) for i, window in enumerate(batch) if window.frames is not None]
-    fresh = [(window, window.new_frames) for window in batch if window.new_frames is not None]
-    heard = [
-        (i, start, wave)
-        for i, window in enumerate(batch)
-        if window.sound is not None
-        for start, wave in zip(window.sound_starts_s, window.sound, strict=True)
-    ]
-    clips = pool.submit(encoders.video, np.stack([frames for _, frames in seen])) if seen else None
-    pictures = pool.submit(encoders.image, np.concatenate([frames for _, frames in fresh])) if fresh else None
-    sounds = pool.submit(encoders.audio, np.stack([wave for _, _, wave in heard])) if heard else None
-    if clips is not None:
-        embedding = clips.result()
-        for row, (i, _) in enumerate(seen):
-            segments[i].add("visual", WINDOW_SPACES["visual"], embedding, row)
-    if sounds is not None:
-        embedding = sounds.result()
-        for row, (i, start, _) in enumerate(heard):
-            if start == batch[i].start_s:
-                segments[i].add("sound", WINDOW_SPACES["sound"], embedding, row)
-        starts = np.array([start for _, start, _ in heard])
-        pieces.append(_Pieces.of("sound", starts + inputs.window_s / 2, embedding))
-    if pictures is not None:
-        times = [window.new_time_s + inputs.step_s * np.arange(window.new_count) for window, _ in fresh]
-        pieces.append(_Pieces.of("frame", np.concatenate(times), pictures.result()))
-    return segments
+def embed_windows(
+    windows: Iterable[DecodedWindow], encoders: Encoders, pool: Executor
+) -> Generator[tuple[list[DecodedWindow], Taken], None, None]:
+    """A few windows at a time, in their order, with what they gave. Closing it closes `windows`."""
+    waiting: deque[_Batch] = deque()
+    try:
+        for batch in _batches(windows, BATCH):
+            waiting.append(_Batch.start(batch, encoders, pool))
+            if len(waiting) == EMBEDDED_AT_ONCE:
+                first = waiting.popleft()
+                yield first.windows, first.finished(encoders)
+        while waiting:
+            first = waiting.popleft()
+            yield first.windows, first.finished(encoders)
+    finally:
+        for left in waiting:
+            left.cancel()
+        close = getattr(windows, "close", None)
+        if close is not None:
+            close()
 
 
-def _share_out(pieces: list[_Pieces], segments: list[_Building]) -> None:
-    """Gives each piece to the segment whose middle is nearest, so that each is stored once."""
-    middles = np.array([(segment.start_s + segment.end_s) / 2 for segment in segments])
+def share_out(taken: Taken) -> list[NewSegment]:
+    """The segments of a whole film: each piece goes to the one whose middle is nearest, so that each is stored once.
+
+    Silence has no vectors, and is no segment.
+    """
+    middles = np.array([(segment.start_s + segment.end_s) / 2 for segment in taken.segments])
     borders = (middles[1:] + middles[:-1]) / 2
-    for part in pieces:
+    for part in taken.pieces:
         owners = np.searchsorted(borders, part.middles_s, side="right")
         for row, owner in enumerate(owners.tolist()):
             for space, rows in part.vectors.items():
-                segments[owner].add_vector(part.channel, space, rows[row])
+                taken.segments[owner].add_vector(part.channel, space, rows[row])
+    return [
+        NewSegment(segment.start_s, segment.end_s, {key: np.stack(rows) for key, rows in segment.vectors.items()})
+        for segment in taken.segments
+        if segment.vectors
+    ]
+
+
+@dataclass
+class _Batch:
+    """A few windows whose pictures and sounds are being embedded."""
+
+    windows: list[DecodedWindow]
+    seen: list[int]  # the windows that have pictures
+    heard: list[tuple[int, float]]  # window, start of the sound in seconds
+    clips: Future[Embedding] | None
+    stills: Future[Embedding] | None
+    sounds: Future[Embedding] | None
+
+    @classmethod
+    def start(cls, batch: list[DecodedWindow], encoders: Encoders, pool: Executor) -> "_Batch":
+        seen = [(i, window.frames) for i, window in enumerate(batch) if window.frames is not None]
+        fresh = [window.new_frames for window in batch if window.new_frames is not None]
+        heard = [
+            (i, start, wave)
+            for i, window in enumerate(batch)
+            if window.sound is not None
+            for start, wave in zip(window.sound_starts_s, window.sound, strict=True)
+        ]
+        return cls(
+            batch,
+            [i for i, _ in seen],
+            [(i, start) for i, start, _ in heard],
+            clips=pool.submit(encoders.video, np.stack([frames for _, frames in seen])) if seen else None,
+            stills=pool.submit(encoders.image, np.concatenate(fresh)) if fresh else None,
+            sounds=pool.submit(encoders.audio, np.stack([wave for _, _, wave in heard])) if heard else None,
+        )
+
+    def finished(self, encoders: Encoders) -> Taken:
+        """Waits for the vectors: the segments, with the pieces in them."""
+        inputs = encoders.bundle.inputs
+        taken = Taken([Building(window.start_s, window.end_s) for window in self.windows])
+        for window in self.windows:
+            taken.preview |= window.preview
+        if self.clips is not None:
+            embedding = self.clips.result()
+            for row, i in enumerate(self.seen):
+                _add(taken.segments[i], "visual", embedding, row)
+        if self.sounds is not None:
+            embedding = self.sounds.result()
+            for row, (i, start) in enumerate(self.heard):
+                if start == self.windows[i].start_s:
+                    _add(taken.segments[i], "sound", embedding, row)
+            starts = np.array([start for _, start in self.heard])
+            taken.pieces.append(_pieces("sound", starts + inputs.window_s / 2, embedding))
+        if self.stills is not None:
+            fresh = [window for window in self.windows if window.new_frames is not None]
+            times = [window.new_time_s + inputs.step_s * np.arange(window.new_count) for window in fresh]
+            taken.pieces.append(_pieces("frame", np.concatenate(times), self.stills.result()))
+        return taken
+
+    def cancel(self) -> None:
+        """Nobody waits for them."""
+        for future in (self.clips, self.stills, self.sounds):
+            if future is not None:
+                future.cancel()
+
+
+def _add(segment: Building, channel: str, embedding: Embedding, row: int) -> None:
+    for space in WINDOW_SPACES[channel]:
+        rows = getattr(embedding, space)
+        if rows is not None:  # a disjoint graph has no coarse space for sound
+            segment.add_vector(channel, space, rows[row].astype(np.float16))
+
+
+def _pieces(channel: str, middles_s: np.ndarray, embedding: Embedding) -> Pieces:
+    """All of a film's are held until its last segment is known, so they carry what is stored and no more."""
+    given = {space: getattr(embedding, space) for space in PIECE_SPACES[channel]}
+    # A bundle may have no instance space.
+    return Pieces(
+        channel, middles_s, {space: rows.astype(np.float16) for space, rows in given.items() if rows is not None}
+    )
+
+
+def _share(taken: Taken, video: Video) -> float:
+    """How much of a film is embedded, 0 to 1."""
+    if not taken.segments:
+        return 0.0
+    until = taken.segments[-1].end_s
+    return min(until / max(video.duration_s, until), 1.0)
 
 
 def _batches(items: Iterable[T], size: int) -> Iterator[list[T]]:

@@ -54,6 +54,12 @@ class Settings(BaseSettings):
 
     # Threads of a worker that embed at the same time (FINDINGS section 5: better than one call with as many threads).
     embed_threads: int = Field(default=2, ge=1, le=64)
+    # Films that a worker takes in at the same time: while one is embedded, others are decoded and stored.
+    ingest_at_once: int = Field(default=4, ge=1, le=64)
+    # Seconds of embedding that a worker which dies may lose; what is older is on the disk.
+    checkpoint_s: float = Field(default=10.0, ge=0)
+    # Seconds until a job that failed for a reason that passes is tried again; four times as long each time.
+    retry_s: float = Field(default=2.0, ge=0)
 
     @field_validator("home", "bundle")
     @classmethod
@@ -74,6 +80,11 @@ class Settings(BaseSettings):
     def index_dir(self) -> Path:
         """Index generations (derived: can be rebuilt)."""
         return self.home / "index"
+
+    @property
+    def spool_dir(self) -> Path:
+        """What is embedded already of films that are being taken in (`service/spool.py`)."""
+        return self.home / "spool"
 
     @property
     def upload_dir(self) -> Path:

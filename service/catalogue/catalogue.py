@@ -8,13 +8,16 @@ from service.catalogue.erasures import ErasureQueries
 from service.catalogue.jobs import JobQueries
 from service.catalogue.keys import KeyQueries
 from service.catalogue.segments import SegmentQueries
+from service.catalogue.subtitles import SubtitleQueries
 from service.catalogue.swaps import SwapQueries
 from service.catalogue.tables import LibraryRow
 from service.catalogue.videos import VideoQueries
 from service.settings import Settings
 
 
-class Catalogue(VideoQueries, JobQueries, SegmentQueries, SwapQueries, KeyQueries, AuditQueries, ErasureQueries):
+class Catalogue(
+    VideoQueries, JobQueries, SegmentQueries, SubtitleQueries, SwapQueries, KeyQueries, AuditQueries, ErasureQueries
+):
     """One per process, shared by its threads. Every method is one transaction and returns plain values."""
 
     def __init__(self, database: Database) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import and_, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, func, or_, select, update
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Session
 
@@ -68,7 +68,13 @@ def job_from_row(row: JobRow) -> Job:
         started_at=row.started_at,
         finished_at=row.finished_at,
         heartbeat_at=row.heartbeat_at,
+        not_before=row.not_before,
     )
+
+
+def _due(now: datetime) -> ColumnElement[bool]:
+    """Not waiting for a later time."""
+    return or_(JobRow.not_before.is_(None), JobRow.not_before <= now)
 
 
 def _fail_video(session: Session, video_id: str | None, problem: dict[str, Any]) -> None:
@@ -156,7 +162,7 @@ class JobQueries:
             return job_from_row(row)
 
     def claim_job(self, job_id: str, worker: str) -> Job | None:
-        """Takes a job for `worker`; None when it is over, or running for another worker that shows signs of life.
+        """Takes a job for `worker`; None when it is over, not due yet, or running for another worker that is alive.
 
         A job found running under the worker's own name was left by its earlier life, and is taken at once. One that has
         been tried MAX_ATTEMPTS times is failed instead (code `worker_died`).
@@ -164,7 +170,7 @@ class JobQueries:
         now = datetime.now(UTC)
         stale = now - timedelta(seconds=STALE_AFTER_S)
         claimable = or_(
-            JobRow.status == "queued",
+            and_(JobRow.status == "queued", _due(now)),
             and_(JobRow.status == "running", or_(JobRow.worker == worker, JobRow.heartbeat_at < stale)),
         )
         with self._database.write() as session:
@@ -182,6 +188,7 @@ class JobQueries:
             row.status, row.worker, row.started_at, row.heartbeat_at = "running", worker, now, now
             row.attempts += 1
             row.progress, row.stage = 0.0, "started"
+            row.problem = row.not_before = None
             session.flush()
             return job_from_row(row)
 
@@ -237,12 +244,38 @@ class JobQueries:
                 attempts=JobRow.attempts - 1,
             )
 
-    def abandoned_jobs(self, stale_after_s: float = STALE_AFTER_S, worker: str | None = None) -> list[str]:
-        """Ids of jobs that wait for a worker, oldest first: queued ones, and running ones with no sign of life.
+    def retry_job(self, job_id: str, worker: str, problem: dict[str, Any], after_s: float) -> bool:
+        """Puts a running job back, to be tried again in `after_s` seconds: it failed for a reason that passes.
 
+        `problem` is shown meanwhile. False when it was no longer this worker's.
+        """
+        with self._database.write() as session:
+            return self._write_running(
+                session,
+                job_id,
+                worker,
+                status="queued",
+                worker=None,
+                stage="waiting to try again",
+                progress=0.0,
+                problem=problem,
+                not_before=datetime.now(UTC) + timedelta(seconds=after_s),
+            )
+
+    def active_videos(self) -> set[str]:
+        """Ids of the videos that have a job which is not over."""
+        query = select(JobRow.video_id).where(JobRow.status.in_(ACTIVE), JobRow.video_id.is_not(None))
+        with self._database.read() as session:
+            return {video_id for video_id in session.scalars(query) if video_id is not None}
+
+    def abandoned_jobs(self, stale_after_s: float = STALE_AFTER_S, worker: str | None = None) -> list[str]:
+        """Ids of jobs that wait for a worker: queued ones that are due, and running ones with no sign of life.
+
+        Oldest first, but those that were tried before come last: one that took its worker down holds up no others.
         With `worker`, also those running under its name (to be asked at its start, when it runs none).
         """
-        stale = datetime.now(UTC) - timedelta(seconds=stale_after_s)
+        now = datetime.now(UTC)
+        stale = now - timedelta(seconds=stale_after_s)
         lost = JobRow.heartbeat_at < stale
         if worker is not None:
             lost = or_(lost, JobRow.worker == worker)
@@ -250,7 +283,7 @@ class JobQueries:
             return list(
                 session.scalars(
                     select(JobRow.id)
-                    .where(or_(JobRow.status == "queued", and_(JobRow.status == "running", lost)))
-                    .order_by(JobRow.created_at, JobRow.id)
+                    .where(or_(and_(JobRow.status == "queued", _due(now)), and_(JobRow.status == "running", lost)))
+                    .order_by(JobRow.attempts, JobRow.created_at, JobRow.id)
                 )
             )

@@ -46,6 +46,7 @@ class Video:
     height: int | None
     has_video: bool
     has_audio: bool
+    has_subtitles: bool
     status: VideoStatus
     problem: dict[str, Any] | None
     created_at: datetime
@@ -90,6 +91,7 @@ class Job:
     started_at: datetime | None
     finished_at: datetime | None
     heartbeat_at: datetime | None
+    not_before: datetime | None
 
 
 @dataclass(frozen=True)

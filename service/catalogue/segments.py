@@ -1,6 +1,8 @@
 """Queries about segments, their vectors, and the log of changes that readers of the index follow."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -59,12 +61,14 @@ class SegmentQueries:
         job: Job | None = None,
         *,
         also: Mapping[str, Sequence[NewSegment]] | None = None,
+        result: dict[str, Any] | None = None,
     ) -> list[int]:
         """Replaces a video's segments of one bundle and marks the video ready, all or nothing. The new ids, in order.
 
         Doing it twice leaves one set of segments. `also` are those of other bundles, stored in the same transaction.
-        With `job`, as it was claimed, nothing is stored (JobLost) unless it still runs for its worker. Raises VideoGone
-        when the video was deleted, ValueError for vectors that are not [rows >= 1, dim].
+        With `job`, as it was claimed, nothing is stored (JobLost) unless it still runs for its worker; with `result`
+        too, the job is done by it. Raises VideoGone when the video was deleted, ValueError for vectors that are not
+        [rows >= 1, dim].
         """
         with self._database.write() as session:
             video = session.get(VideoRow, video_id, with_for_update=True)
@@ -74,6 +78,9 @@ class SegmentQueries:
                 row = session.get(JobRow, job.id, with_for_update=True)
                 if row is None or (row.status, row.worker) != ("running", job.worker):
                     raise JobLost(job.id)
+                if result is not None:
+                    row.status, row.progress, row.stage, row.result = "done", 1.0, "done", result
+                    row.finished_at = datetime.now(UTC)
             ids = _replace_segments(session, video_id, bundle, segments)
             for other, theirs in (also or {}).items():
                 _replace_segments(session, video_id, other, theirs)

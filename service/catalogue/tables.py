@@ -3,9 +3,20 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, DateTime, ForeignKey, Index, Integer, LargeBinary, String, TypeDecorator
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    DateTime,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    TypeDecorator,
+    exists,
+)
 from sqlalchemy.engine import Dialect
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+from sqlalchemy.orm import DeclarativeBase, Mapped, column_property, mapped_column, relationship
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -29,6 +40,13 @@ class Base(DeclarativeBase):
     type_annotation_map = {datetime: UtcDateTime, dict[str, Any]: JSON(none_as_null=True), list[int]: JSON}  # noqa: RUF012
 
 
+class SubtitlesRow(Base):
+    __tablename__ = "subtitles"
+
+    video_id: Mapped[str] = mapped_column(ForeignKey("videos.id", ondelete="CASCADE"), primary_key=True)
+    vtt: Mapped[str]
+
+
 class VideoRow(Base):
     __tablename__ = "videos"
 
@@ -45,6 +63,7 @@ class VideoRow(Base):
     status: Mapped[str] = mapped_column(String(16), index=True)
     problem: Mapped[dict[str, Any] | None]
     created_at: Mapped[datetime]
+    has_subtitles: Mapped[bool] = column_property(exists().where(SubtitlesRow.video_id == id))
     tag_rows: Mapped[list["TagRow"]] = relationship(
         order_by="TagRow.position", cascade="all, delete-orphan", lazy="selectin", passive_deletes=True
     )
@@ -107,6 +126,8 @@ class JobRow(Base):
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
     heartbeat_at: Mapped[datetime | None]
+    # A job that failed for a reason that passes waits until then for its next try.
+    not_before: Mapped[datetime | None]
 
     __table_args__ = (Index("jobs_newest_first", "created_at", "id"),)
 

@@ -12,7 +12,7 @@ from service.catalogue.jobs import ACTIVE, job_from_row, new_job_row
 from service.catalogue.paging import page
 from service.catalogue.records import Job, MediaFacts, Video, VideoStatus
 from service.catalogue.segments import append_change
-from service.catalogue.tables import JobRow, SegmentRow, TagRow, VideoRow
+from service.catalogue.tables import JobRow, SegmentRow, SubtitlesRow, TagRow, VideoRow
 
 
 def video_id_of(sha256: str) -> str:
@@ -34,6 +34,7 @@ def video_from_row(row: VideoRow) -> Video:
         height=row.height,
         has_video=row.has_video,
         has_audio=row.has_audio,
+        has_subtitles=row.has_subtitles,
         status=row.status,  # type: ignore[arg-type]  # only this module and jobs.py write it
         problem=row.problem,
         created_at=row.created_at,
@@ -56,12 +57,19 @@ class VideoQueries:
     _database: Database
 
     def add_video(
-        self, sha256: str, filename: str, title: str, tags: Sequence[str], size: int, info: MediaFacts
+        self,
+        sha256: str,
+        filename: str,
+        title: str,
+        tags: Sequence[str],
+        size: int,
+        info: MediaFacts,
+        subtitles: str | None = None,
     ) -> tuple[Video, Job, bool]:
-        """Records an uploaded file and queues its ingest: (video, job, True).
+        """Records an uploaded file, with its WebVTT if it has one, and queues its ingest: (video, job, True).
 
         The same bytes again give the video that is there with its last ingest job, and False; when that video failed,
-        or lost its job, a new job is queued.
+        or lost its job, a new job is queued. Subtitles that come with them replace those that are there.
         """
         with self._database.write() as session:
             row = session.get(VideoRow, video_id_of(sha256))
@@ -94,7 +102,10 @@ class VideoQueries:
                 job = new_job_row("ingest", row.id, {})
                 session.add(job)
                 row.status, row.problem = "pending", None
+            if subtitles is not None:
+                session.merge(SubtitlesRow(video_id=row.id, vtt=subtitles))
             session.flush()
+            session.refresh(row, ["has_subtitles"])
             return video_from_row(row), job_from_row(job), created
 
     def video(self, video_id: str) -> Video | None:

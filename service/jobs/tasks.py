@@ -11,17 +11,20 @@ from typing import Any
 from models.preprocess.media import MediaError
 from models.runtime import Encoders
 from service.catalogue import Catalogue, Job
-from service.catalogue.jobs import JobLost
+from service.catalogue.jobs import ACTIVE, JobLost
 from service.catalogue.segments import VideoGone
+from service.crash_points import crash_point
 from service.erasure import erase_pending
-from service.ingest import ingest_video
+from service.ingest import forget_parts, ingest_video
+from service.jobs.intake import Intake
 from service.jobs.pulse import Pulse, WorkerStopping
 from service.jobs.queue import JobQueue
+from service.jobs.retries import problem_of, wait_before_retry_s
 from service.jobs.training import KINDS as TRAINING_KINDS
 from service.jobs.training import Trainer, TrainingFailed, run_training
 from service.media.store import MediaStore
 from service.media.thumbnails import Thumbnails
-from service.problem_codes import code_of_file, problem_document
+from service.problem_codes import problem_document
 from service.rebuild import is_outgrown, rebuild_index
 from service.settings import Settings
 
@@ -70,6 +73,7 @@ class Runner:
             log.info("job %s: done", job.id)
         except (JobLost, VideoGone):
             log.info("job %s: cancelled", job.id)
+            self._forget_parts(job)
             if job.video_id is not None and self.catalogue.video(job.video_id) is None:
                 self.thumbnails.delete(job.video_id)  # those that were made after the video was deleted
         except WorkerStopping:
@@ -77,17 +81,31 @@ class Runner:
         except TrainingFailed as error:
             log.error("job %s: the training failed: %s", job.id, error)
             self.catalogue.fail_job(job.id, self.name, problem_document("training_failed", str(error)))
-        except MediaError as error:
-            log.info("job %s: %s: %s", job.id, error.code, error.message)
-            self.catalogue.fail_job(job.id, self.name, problem_document(code_of_file(error.code), error.message))
         except Exception as error:
-            log.exception("job %s failed", job.id)
-            full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
-            code = "storage_full" if full else "internal_error"
-            detail = "No space is left on the server." if full else "The worker failed on this job; its log says why."
-            self.catalogue.fail_job(job.id, self.name, problem_document(code, detail))
+            self._give_up_or_try_again(job, error)
         if job.kind == "ingest":
             self._rebuild_if_outgrown()
+
+    def _give_up_or_try_again(self, job: Job, error: Exception) -> None:
+        """What passes is tried again a little later. A file that is never going to work is set aside, and says why."""
+        problem = problem_of(error)
+        if isinstance(error, MediaError):
+            log.info("job %s: %s: %s", job.id, error.code, error.message)
+        else:
+            log.error("job %s failed", job.id, exc_info=error)
+        wait_s = wait_before_retry_s(problem["code"], job.attempts, self.settings.retry_s)
+        if job.kind == "ingest" and wait_s is not None:
+            log.info("job %s: tried again in %.0f s", job.id, wait_s)
+            self.catalogue.retry_job(job.id, self.name, problem, wait_s)
+            crash_point("ingest.put_back")
+            return
+        self.catalogue.fail_job(job.id, self.name, problem)
+        crash_point("ingest.set_aside")
+        self._forget_parts(job)
+
+    def _forget_parts(self, job: Job) -> None:
+        if job.kind == "ingest" and job.video_id is not None:
+            forget_parts(self.settings.spool_dir, job.video_id, self.encoders.bundle.fingerprint)
 
     def _work(self, job: Job, report: Callable[[float, str], None]) -> dict[str, Any]:
         if job.kind in TRAINING_KINDS:

@@ -7,6 +7,7 @@ import time
 from types import FrameType
 
 from redis import Redis
+from redis.exceptions import RedisError
 from rq import SimpleWorker
 from rq.serializers import JSONSerializer
 
@@ -15,6 +16,7 @@ from models.runtime import Encoders
 from service.catalogue import open_catalogue
 from service.chores import Chores
 from service.jobs import tasks
+from service.jobs.intake import Intake
 from service.jobs.queue import JobQueue, make_queue
 from service.jobs.recovery import Janitor, redeliver
 from service.media import confined
@@ -24,6 +26,9 @@ from service.parent_death import end_with_parent
 from service.settings import Settings
 
 log = logging.getLogger(__name__)
+
+
+ASK_REDIS_AGAIN_S = 0.5
 
 
 class Worker(SimpleWorker):
@@ -57,6 +62,8 @@ def run_worker(settings: Settings, name: str, parent_pid: int | None = None) -> 
     encoders = Encoders(load_bundle(settings.bundle_path()), precision=settings.precision)
     confined.start()
     queue = JobQueue(settings.redis_url, catalogue.library_id())
+    stopping = threading.Event()
+    sweep_spool(settings.spool_dir, catalogue.active_videos())
     runner = tasks.Runner(
         name=name,
         settings=settings,
@@ -76,15 +83,25 @@ def run_worker(settings: Settings, name: str, parent_pid: int | None = None) -> 
     chores = Chores(catalogue, queue)
     chores.start()
     try:
-        redis = Redis.from_url(settings.redis_url)
-        Worker(redis, catalogue.library_id(), runner.stopping).work(logging_level="WARNING")
+        _take_jobs(settings.redis_url, catalogue.library_id(), stopping)
     finally:
-        runner.stopping.set()
+        stopping.set()
+        runner.intake.join()
         runner.trainer.join()
         janitor.stop()
         chores.stop()
         queue.close()
         catalogue.close()
+
+
+def _take_jobs(redis_url: str, library_id: str, stopping: threading.Event) -> None:
+    """Until `stopping` is set. When Redis goes away, the jobs at hand go on, and it is tried again."""
+    while not stopping.is_set():
+        try:
+            Worker(Redis.from_url(redis_url), library_id, stopping).work(logging_level="WARNING")
+        except RedisError as error:
+            log.warning("no new jobs until Redis is back: %s", error)
+        stopping.wait(ASK_REDIS_AGAIN_S)
 
 
 def _end_with_parent(parent_pid: int) -> None:

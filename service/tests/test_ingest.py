@@ -1,11 +1,12 @@
-"""Ingest and rebuild with the real encoders: what becomes of a film, and that doing it again doubles nothing."""
+"""Ingest with the real encoders: what becomes of a film, and that doing it again doubles nothing."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from index import SpaceKey, current
+from index import SpaceKey
+from index import SpaceKey
 from models.preprocess.media import MediaError
 from models.runtime import Embedding, Encoders
 from models.tests import media_samples
@@ -15,7 +16,6 @@ from service.ingest import ingest_video
 from service.media.store import MediaStore
 from service.media.thumbnails import Thumbnails
 from service.queries import image_vectors
-from service.rebuild import is_outgrown, rebuild_index
 from service.settings import Settings
 from service.tests.stored import segments_of
 from service.tests.test_upload import files_in, upload
@@ -168,26 +168,3 @@ def test_a_report_that_raises_ends_the_ingest_with_nothing_stored(
             stop,
         )
     assert library.segment_count(encoders.bundle.fingerprint) == 0
-
-
-def test_a_rebuild_holds_every_vector_of_the_catalogue(
-    samples: Path, settings: Settings, library: Catalogue, encoders: Encoders, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    bundle = encoders.bundle.fingerprint
-    assert not is_outgrown(library, bundle, settings.index_dir)
-    for name in ("film.mp4", "sound.wav"):
-        take_in(samples / name, settings, library, encoders)
-    monkeypatch.setattr("service.rebuild.OUTGROWN_SEGMENTS", 2)
-    assert is_outgrown(library, bundle, settings.index_dir)
-    result = rebuild_index(library, bundle, settings.index_dir, no_report)
-    assert not is_outgrown(library, bundle, settings.index_dir)
-    generation = current(settings.index_dir)
-    assert generation is not None
-    assert generation.name == result["generation"]
-    rows: dict[SpaceKey, int] = {}
-    for (channel, space, _), vectors in vectors_of(library, encoders).items():
-        rows[SpaceKey(channel, space)] = rows.get(SpaceKey(channel, space), 0) + len(vectors)
-    assert generation.counts == rows
-    assert result["rows"] == {str(key): count for key, count in rows.items()}
-    assert all(recall == 1.0 for recall in result["recall_at_10"].values())
-    assert generation.ids().tolist() == library.segment_ids(bundle)

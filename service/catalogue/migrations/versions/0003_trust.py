@@ -13,12 +13,30 @@ def upgrade() -> None:
     _access_upgrade()
     _durability_upgrade()
     _swaps_upgrade()
+    _intake_upgrade()
 
 
 def downgrade() -> None:
+    _intake_downgrade()
     _swaps_downgrade()
     _access_downgrade()
     _durability_downgrade()
+
+
+def _intake_upgrade() -> None:
+    op.add_column("jobs", sa.Column("not_before", sa.DateTime(), nullable=True))
+    op.create_table(
+        "subtitles",
+        sa.Column("video_id", sa.String(length=32), nullable=False),
+        sa.Column("vtt", sa.String(), nullable=False),
+        sa.ForeignKeyConstraint(["video_id"], ["videos.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("video_id"),
+    )
+
+
+def _intake_downgrade() -> None:
+    op.drop_table("subtitles")
+    op.drop_column("jobs", "not_before")
 
 
 def _durability_upgrade() -> None:
