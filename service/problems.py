@@ -14,6 +14,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match, Mount
 
 from models.preprocess.media import MediaError
 from models.preprocess.text import UnknownWords
@@ -193,8 +194,20 @@ def http_problem(request: Request, error: HTTPException) -> JSONResponse:
     if error.status_code == 404:
         return response("not_found", f"Nothing is at {request.url.path[:200]}; /docs lists what there is.", headers)
     if error.status_code == 405:
-        allowed = (headers or {}).get("Allow") or (headers or {}).get("allow") or "another method"
-        return response("method_not_allowed", f"{request.method} does not work here; use {allowed}.", headers)
+        allowed = ", ".join(_methods_here(request))
+        headers = {"Allow": allowed} if allowed else headers
+        detail = f"{request.method} does not work here; use {allowed or 'another method'}."
+        return response("method_not_allowed", detail, headers)
     if error.status_code < 500:
         return response("bad_request", str(error.detail), headers)
     return response("internal_error", "The server failed on this request; its log says why.", headers)
+
+
+def _methods_here(request: Request) -> list[str]:
+    """The methods that some route takes at this address; Starlette tells those of the first one alone."""
+    routes = [route for route in request.app.router.routes if not isinstance(route, Mount)]
+    return [
+        method
+        for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
+    ]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fastapi import FastAPI, Request
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.testclient import TestClient
 from pydantic import BaseModel
 
@@ -44,6 +44,11 @@ def client() -> Iterator[TestClient]:
     @app.get("/raise/{name}")
     async def fail(name: str) -> None:
         raise RAISED[name]
+
+    several = APIRouter()
+    several.add_api_route("/several", lambda: None, methods=["GET"])
+    several.add_api_route("/several", lambda: None, methods=["DELETE"])
+    app.include_router(several)
 
     @app.post("/body")
     async def body(body: Body, limit: int = 1) -> None: ...
@@ -87,6 +92,11 @@ def test_every_failure_is_a_problem_document(client: TestClient, path: str, stat
     assert body["title"] == PROBLEMS[code][1]
     assert body["detail"].endswith((".", ";")) or len(body["detail"]) > 10
     assert "secret" not in response.text
+
+
+def test_a_wrong_method_is_told_all_that_work_there(client: TestClient) -> None:
+    assert client.put("/several").headers["allow"] == "GET, DELETE"
+    assert client.get("/body").headers["allow"] == "POST"
 
 
 def test_a_wrong_parameter_is_named(client: TestClient) -> None:
