@@ -100,6 +100,11 @@ class Server:
         """Process id of the worker."""
         return next(pid for pid in self.processes() if {b"service.cli", b"worker"} <= set(_command(pid)))
 
+    def redis(self) -> int:
+        """Process id of the embedded Redis."""
+        names = (b"valkey-server", b"redis-server")
+        return next(pid for pid in self.processes() if _command(pid)[0].split(b" ")[0].endswith(names))
+
     def resident_mb(self) -> float:
         """Memory of all its processes: proportional set size where the kernel tells it (shared pages count once)."""
         total_kb = 0

@@ -70,6 +70,36 @@ def test_a_power_cut_in_the_middle_of_an_ingest_loses_nothing(own_server: Server
     check_whole(own_server, uploaded["video_id"], tmp_path)
 
 
+def test_redis_killed_twice_during_ingest_costs_no_accepted_upload(own_server: Server, tmp_path: Path) -> None:
+    films = [media_samples.film(tmp_path / f"{seed}.mp4", seed, 3.0) for seed in range(50, 58)]
+    first = own_server.upload(media_samples.film(tmp_path / "long.mp4", 40, LONG_S, fps=5))
+    accepted = {first["video_id"]: first["job_id"]}
+    wait_until_in_the_middle(own_server, first["job_id"])
+    refused = 0
+    for number, film in enumerate(films):
+        if number in (2, 5):
+            os.kill(own_server.redis(), signal.SIGKILL)
+        deadline = time.monotonic() + 60
+        while True:
+            with film.open("rb") as file:
+                answer = own_server.http.post("/v1/videos", files={"file": (film.name, file)})
+            if answer.status_code == 202:
+                accepted[answer.json()["video_id"]] = answer.json()["job_id"]
+                break
+            assert (answer.status_code, answer.json()["code"]) == (503, "queue_unavailable"), answer.text
+            assert int(answer.headers["retry-after"]) >= 1
+            refused += 1
+            assert time.monotonic() < deadline, "Redis did not come back"
+            time.sleep(0.2)
+    for job_id in accepted.values():
+        assert own_server.wait(job_id, within_s=90)["status"] == "done"
+    videos = own_server.http.get("/v1/videos").json()["videos"]
+    assert {video["id"]: video["status"] for video in videos} == dict.fromkeys(accepted, "ready")
+    for video in videos:  # each can be found
+        found = own_server.http.get("/v1/search", params={"q": "a door opens", "video_id": video["id"]}).json()
+        assert {hit["video_id"] for hit in found["results"]} == {video["id"]}
+
+
 def test_without_redis_searches_work_and_uploads_say_so_and_leave_nothing(tmp_path: Path) -> None:
     redis = EmbeddedRedis(tmp_path / "redis")
     redis.start()

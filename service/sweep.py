@@ -38,4 +38,8 @@ def sweep_home(settings: Settings, catalogue: Catalogue) -> int:
             for sha256 in orphans:
                 store.path(sha256).replace(settings.orphans_dir / sha256)
             log.warning("%d stored files that no video has were moved to %s", len(orphans), settings.orphans_dir)
+        for path in settings.orphans_dir.glob("*"):
+            if catalogue.has_media(path.name):  # the same film was uploaded again since
+                path.unlink()
+                gone += 1
     return gone + len(orphans)

@@ -42,3 +42,13 @@ def test_files_without_a_row_are_moved_and_uploads_in_flight_removed(settings: S
     assert (settings.orphans_dir / orphan).read_bytes() == b"never recorded"
     assert list(settings.upload_dir.iterdir()) == []
     assert sweep_home(settings, library) == 0
+
+
+def test_an_orphan_that_was_uploaded_again_is_not_kept_twice(settings: Settings, library: Catalogue) -> None:
+    library.add_video(put(settings, b"known"), "known.mp4", "Known", [], 5, INFO)
+    orphan = put(settings, b"cut short")
+    assert sweep_home(settings, library) == 1
+    library.add_video(put(settings, b"cut short"), "again.mp4", "Again", [], 9, INFO)
+    assert sweep_home(settings, library) == 1
+    assert list(settings.orphans_dir.iterdir()) == []
+    assert MediaStore(settings.media_dir).path(orphan).is_file()
