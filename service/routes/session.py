@@ -15,7 +15,7 @@ from service import problems
 from service.auth import WRONG_KEY, Access, Caller
 from service.keys import digest, matches, new_secret, session_id_of
 from service.problems import Refused
-from service.schemas.access import SessionInfo, SignIn
+from service.schemas.access import KeySignIn, LinkSignIn, SessionInfo
 from service.state import StateOf
 
 router = APIRouter(prefix="/v1/session", tags=["session"])
@@ -36,12 +36,12 @@ async def who_am_i(request: Request) -> SessionInfo:
 
 
 @router.post("", responses=problems.openapi("bad_request"))
-async def sign_in(request: Request, response: Response, state: StateOf, sign_in: SignIn) -> SessionInfo:
+async def sign_in(request: Request, response: Response, state: StateOf, sign_in: KeySignIn | LinkSignIn) -> SessionInfo:
     """Open a session with a key, or with the token of a one-time link; the answer sets its cookie."""
     access, now = _access(request), datetime.now(UTC)
     session_id, secret = secrets.token_hex(8), new_secret()
     cookie = f"{session_id}.{secret}"
-    if sign_in.token is not None:
+    if isinstance(sign_in, LinkSignIn):
         until = now + ADMIN_LIFE
         token = digest(sign_in.token.get_secret_value())
         actor = f"session {session_id}"
@@ -53,7 +53,6 @@ async def sign_in(request: Request, response: Response, state: StateOf, sign_in:
             )
         caller = Caller(actor, "admin", valid_until=until, by_cookie=True)
     else:
-        assert sign_in.key is not None
         caller = await access.by_text(sign_in.key.get_secret_value().strip())
         until = min(now + (LIFE if caller.key else ADMIN_LIFE), caller.valid_until or datetime.max.replace(tzinfo=UTC))
         if not await access.ask(state.catalogue.add_session, session_id, digest(cookie), until, caller.key):

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from service.catalogue.records import Role
 from service.keys import LONGEST_GRACE, LONGEST_LIFE, LONGEST_NAME
@@ -63,19 +63,20 @@ class KeyWithSecret(KeyInfo):
     key: str = Field(description="the key itself; shown this once and kept nowhere")
 
 
-class SignIn(BaseModel):
-    """How a page signs in: with a key (or the admin token), or with the token of a one-time link."""
+class KeySignIn(BaseModel):
+    """Signing in with a key, or with the admin token."""
 
     model_config = ConfigDict(extra="forbid")
 
-    key: SecretStr | None = Field(None, min_length=1, max_length=200)
-    token: SecretStr | None = Field(None, min_length=1, max_length=200)
+    key: SecretStr = Field(min_length=1, max_length=200)
 
-    @model_validator(mode="after")
-    def _one_of_them(self) -> "SignIn":
-        if (self.key is None) == (self.token is None):
-            raise ValueError("send either key or token")
-        return self
+
+class LinkSignIn(BaseModel):
+    """Signing in with the token of a one-time link."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    token: SecretStr = Field(min_length=1, max_length=200)
 
 
 class SessionInfo(BaseModel):
