@@ -88,6 +88,7 @@ def _to_library(
 ) -> "Adaptation":
     from models.training.adapt import adapt as run
     from service.adaptation import adaptation_folder, library_films, read_confined
+    from service.audit import COMMAND_LINE, record
     from service.catalogue import open_catalogue
     from service.commands.index import existing
     from service.media import confined
@@ -96,6 +97,7 @@ def _to_library(
     existing(settings)
     with contextlib.closing(open_catalogue(settings)) as catalogue:
         films = library_films(catalogue, MediaStore(settings.media_dir), subtitles)
+        record(catalogue, COMMAND_LINE, "bundle.adapt_started", bundle.name, {"steps": options.steps})
     confined.start()
     return run(
         bundle, films, read_confined, work or adaptation_folder(settings, bundle, films, options.steps), options, err
