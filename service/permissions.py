@@ -13,7 +13,7 @@ SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 ADMIN_PREFIX = "/v1/admin/"
 # Kinds of calls; a key can be for some of them alone.
 SCOPES = {
-    "search": "searches, timelines and the pictures of moments",
+    "search": "searches, timelines and pictures",
     "library": "listing, describing, changing and deleting videos",
     "media": "playing and downloading the files",
     "uploads": "adding videos",
@@ -21,8 +21,9 @@ SCOPES = {
     "admin": "index, models, keys, audit",
 }
 
-_VIDEO_FILE = re.compile(r"/v1/videos/[^/]+/(media|preview)")
+_MEDIA = re.compile(r"/v1/videos/[^/]+/media")
 _TIMELINE = re.compile(r"/v1/videos/[^/]+/timeline")
+_PREVIEW = re.compile(r"/v1/videos/[^/]+/preview")
 
 
 @dataclass(frozen=True)
@@ -44,12 +45,13 @@ def need_of(method: str, path: str) -> Need:
         return Need("reader", "search", "searches")
     if _TIMELINE.fullmatch(path):
         return Need(reader_or_editor, "search", "searches")
-    if _is(path, "/v1/segments"):
+    if _is(path, "/v1/segments") or _PREVIEW.fullmatch(path):
         return Need(reader_or_editor, "search")
-    if _VIDEO_FILE.fullmatch(path):
+    if _MEDIA.fullmatch(path):
         return Need(reader_or_editor, "media")
     if _is(path, "/v1/uploads"):  # also what is read there is somebody's upload in flight
-        return Need("editor", "uploads", "uploads" if method == "POST" else None)
+        begins = method == "POST" and path.rstrip("/") == "/v1/uploads"  # the rest are parts of one that was counted
+        return Need("editor", "uploads", "uploads" if begins else None)
     if path.rstrip("/") == "/v1/videos" and method == "POST":
         return Need("editor", "uploads", "uploads")
     if _is(path, "/v1/videos"):

@@ -329,7 +329,8 @@ def test_without_redis_nothing_is_counted_and_the_log_says_so(
         ("GET", "/v1/videos/v_1/erasure", "reader", "library"),
         ("PATCH", "/v1/videos/v_1", "editor", "library"),
         ("HEAD", "/v1/videos/v_1/media", "reader", "media"),
-        ("GET", "/v1/videos/v_1/preview", "reader", "media"),
+        ("GET", "/v1/videos/v_1/preview", "reader", "search"),
+        ("PUT", "/v1/videos/v_1/subtitles", "editor", "library"),
         ("POST", "/v1/search", "reader", "search"),
         ("HEAD", "/v1/uploads/u_1", "editor", "uploads"),
         ("PATCH", "/v1/uploads/u_1", "editor", "uploads"),
@@ -345,3 +346,9 @@ def test_what_a_call_needs(method: str, path: str, role: str, scope: str | None)
     need = need_of(method, path)
     assert (need.role, need.scope) == (role, scope)
     assert need.scope is None or need.scope in SCOPES
+
+
+def test_a_resumed_upload_is_counted_once() -> None:
+    assert need_of("POST", "/v1/uploads").counted == "uploads"
+    assert need_of("POST", "/v1/uploads/u_1").counted is None
+    assert need_of("PATCH", "/v1/uploads/u_1").counted is None
