@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,7 @@ class FlatIndex:
         self._adopt(index, sorted_ids)
 
     def _adopt(self, index: Any, sorted_ids: IdArray) -> None:
-        self._faiss = index  # also owns (or maps) the memory that _rows.vectors looks at
+        self._faiss = index
         matrix = _rows_of(index)
         self._rows = Rows(sorted_ids, matrix)
         longest = float(np.sqrt(np.vecdot(matrix, matrix).max(initial=0.0)))
@@ -157,10 +158,14 @@ def _paths(directory: Path, stem: str) -> tuple[Path, Path]:
 
 
 def _rows_of(index: Any) -> FloatArray:
-    """The index's vectors, float32 [N, D], without a copy; valid while the index lives."""
+    """The index's vectors, float32 [N, D], without a copy. They keep the index alive: it owns (or maps) the memory."""
     if not index.ntotal:
         return np.empty((0, index.d), np.float32)
-    view: FloatArray = faiss.rev_swig_ptr(index.get_xb(), index.ntotal * index.d).reshape(index.ntotal, index.d)
+    count = index.ntotal * index.d
+    address = faiss.rev_swig_ptr(index.get_xb(), count).ctypes.data
+    memory: Any = (ctypes.c_float * count).from_address(address)
+    memory.owner = index  # what is made of `memory` holds it, also when only a part is left of that
+    view: FloatArray = np.frombuffer(memory, np.float32).reshape(index.ntotal, index.d)
     view.flags.writeable = False  # the file may be mapped; writing would crash the process
     return view
 

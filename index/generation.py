@@ -172,7 +172,7 @@ def build_generation(
     parent: str | None = None,
     state: Mapping[str, Any] | None = None,
     on_step: Callable[[str], None] | None = None,
-    on_named: Callable[[str], None] | None = None,
+    on_named: Callable[[str], object] | None = None,
 ) -> str:
     """Builds and saves a shadow generation, which nothing points to yet; its name. See the module.
 
@@ -191,7 +191,7 @@ def build_generation(
     return name
 
 
-def without(root: Path, name: str, ids: npt.ArrayLike, *, on_named: Callable[[str], None] | None = None) -> str:
+def without(root: Path, name: str, ids: npt.ArrayLike, *, on_named: Callable[[str], object] | None = None) -> str:
     """Copies a generation without the rows of these ids; the copy's name. The generation itself stays as it is.
 
     `on_named` as of `build_generation`. Raises IndexFileError when the generation is missing or damaged.
@@ -306,7 +306,7 @@ def _build(
     return name
 
 
-def _note(root: Path, name: str, on_named: Callable[[str], None] | None) -> None:
+def _note(root: Path, name: str, on_named: Callable[[str], object] | None) -> None:
     try:
         if on_named is not None:
             on_named(name)

@@ -9,19 +9,19 @@ from anyio import CapacityLimiter
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
-from models.bundle import load_bundle
-from models.runtime import Encoders
 from service import problems, security_headers
 from service.auth import Access, AccessControl
+from service.bundles import ensure_serving
 from service.catalogue import open_catalogue
 from service.jobs.queue import JobQueue
-from service.library_view import LibraryView
 from service.media import confined
 from service.media.store import MediaStore
 from service.media.thumbnails import Thumbnails
+from service.model_pool import ModelPool
+from service.nudges import Nudges
 from service.result_cache import ResultCache
-from service.routes import admin, erasure, health, jobs, keys, library, search, session
-from service.search import Searcher
+from service.routes import admin, erasure, health, jobs, keys, library, search, session, swaps
+from service.serving import Servings
 from service.settings import Settings
 from service.state import State
 from service.ui.routes import mount_ui
@@ -50,7 +50,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(AccessControl, access=access)
     security_headers.install(app)
     problems.install(app)
-    for module in (search, library, erasure, jobs, admin, keys, session, health):
+    for module in (search, library, erasure, jobs, admin, swaps, keys, session, health):
         app.include_router(module.router)
     mount_ui(app)
     return app
@@ -60,21 +60,22 @@ def open_parts(settings: Settings) -> State:
     """Everything that the routes work with."""
     if settings.redis_url is None:
         raise ValueError("the application needs the address of a Redis")
-    bundle = load_bundle(settings.bundle_path())
-    encoders = Encoders(bundle, precision=settings.precision)
-    encoders.warm()
-    confined.start()
     catalogue = open_catalogue(settings)
-    view = LibraryView(catalogue, bundle.fingerprint, settings.index_dir)
+    ensure_serving(settings, catalogue)
+    library_id = catalogue.library_id()
+    cache, nudges = ResultCache(settings.redis_url), Nudges(settings.redis_url, library_id)
+    servings = Servings(settings, catalogue, ModelPool(settings), cache, nudges)
+    confined.start()
+    servings.start()
     return State(
         settings=settings,
         catalogue=catalogue,
         store=MediaStore(settings.media_dir),
         thumbnails=Thumbnails(settings.thumbnails_dir),
-        queue=JobQueue(settings.redis_url, catalogue.library_id()),
-        encoders=encoders,
-        library=view,
-        searcher=Searcher(catalogue, view, encoders, ResultCache(settings.redis_url)),
+        queue=JobQueue(settings.redis_url, library_id),
+        servings=servings,
+        cache=cache,
+        nudges=nudges,
         heavy=CapacityLimiter(max(2, os.cpu_count() or 2)),
         light=CapacityLimiter(LIGHT_THREADS),
         uploads=CapacityLimiter(UPLOADS_AT_ONCE),

@@ -1,7 +1,8 @@
-"""Bundles of a library: those that were promoted into its home, and which one it is served with.
+"""Bundles of a library: those that are kept in its home, and which one it is served with.
 
-A promoted bundle is a copy, so the folder that it came from may go. `home/active-bundle` names it; the file is replaced
-in one step, and so is a bundle's folder: a crash leaves the old or the new, never a mixture.
+A promoted bundle is a copy, so the folder that it came from may go; a bundle's folder is put in its place in one step.
+Which one is served is a row of the catalogue (`catalogue/swaps.py`); `home/active-bundle` follows it, for those who
+look at the home alone. It was the truth in the version before, and still is where the catalogue says nothing yet.
 """
 
 import contextlib
@@ -11,15 +12,19 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from index import IndexFileError, current, open_generation
 from models.bundle import MANIFEST, Bundle, BundleError, load_bundle, shipped_bundle_path
+from service.catalogue import Catalogue
+from service.catalogue.records import Served
+from service.crash_points import crash_point
 from service.media.store import fsync_folder
 from service.settings import Settings
 
 
-def promote(folder: Path, settings: Settings) -> Bundle:
-    """Make a bundle the active one of a library, and keep a copy of it there; the copy.
+def keep(folder: Path, settings: Settings) -> Bundle:
+    """Copy a bundle into a library's home, whatever is served; the copy.
 
-    Raises BundleError when it is damaged, OSError when it cannot be copied: the active bundle is then as before.
+    Raises BundleError when it is damaged, OSError when it cannot be copied.
     """
     source = load_bundle(folder)
     settings.prepare_home()
@@ -28,23 +33,57 @@ def promote(folder: Path, settings: Settings) -> Bundle:
     kept = settings.bundles_dir / f"{name}-{source.fingerprint[:12]}"
     if not _holds(kept, source):
         _copy(source, kept)
+        crash_point("promote.copied")
+    return load_bundle(kept)
+
+
+def point_to(bundle: Bundle, settings: Settings) -> None:
+    """Make `home/active-bundle` name a bundle that is kept in the home; any other is the shipped one."""
+    if bundle.path.parent != settings.bundles_dir:
+        settings.active_bundle_file.unlink(missing_ok=True)
+        if settings.home.is_dir():
+            fsync_folder(settings.home)
+        return
     temporary = settings.active_bundle_file.with_suffix(f".{os.getpid()}")
     with temporary.open("w", encoding="utf-8") as file:
-        file.write(kept.name + "\n")
+        file.write(bundle.path.name + "\n")
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(settings.active_bundle_file)
     fsync_folder(settings.home)
-    return load_bundle(kept)
 
 
-def back_to_shipped(settings: Settings) -> Bundle:
-    """Make the shipped bundle the active one of a library again; promoted ones stay in its home."""
-    shipped = load_bundle(shipped_bundle_path())
-    settings.active_bundle_file.unlink(missing_ok=True)
-    if settings.home.is_dir():
-        fsync_folder(settings.home)
-    return shipped
+def ensure_serving(settings: Settings, catalogue: Catalogue, *, starting: bool = False) -> Served:
+    """What the library is served with, put down in the catalogue if it is not yet. Raises BundleError.
+
+    A home of the version before is served with what it was served with. When a service is `starting`, a bundle that its
+    settings name (--bundle, MMV_BUNDLE) is served at once, for as long as they do; then what the home says again.
+    """
+    served, pinned = catalogue.served(), settings.bundle is not None
+    if served is None:
+        bundle = load_bundle(settings.bundle_path())
+        name, parent = _generation_of(settings.index_dir, bundle.fingerprint)
+        served = catalogue.begin_serving(bundle.fingerprint, bundle.name, name, parent, pinned=pinned)
+    elif starting and (pinned or served.pinned):
+        bundle = load_bundle(settings.bundle_path())
+        reason = "pinned" if pinned else "unpinned"
+        served = catalogue.switch_at_once(bundle.fingerprint, bundle.name, reason, pinned=pinned)
+    return served
+
+
+def _generation_of(index_dir: Path, fingerprint: str) -> tuple[str | None, str | None]:
+    """The current generation and its parent, where they can be used with a bundle."""
+    try:
+        generation = current(index_dir)
+    except (IndexFileError, OSError):
+        return None, None
+    if generation is None or generation.bundle != fingerprint:
+        return None, None
+    parent = None
+    if generation.parent is not None:
+        with contextlib.suppress(IndexFileError, OSError):
+            parent = open_generation(index_dir, generation.parent)
+    return generation.name, parent.name if parent is not None and parent.bundle == fingerprint else None
 
 
 def bundle_folders(settings: Settings) -> list[Path]:

@@ -1,12 +1,11 @@
-"""What is searched, kept in step with the catalogue (the truth) and with the newest index generation.
+"""What is searched with one bundle and one index generation, kept in step with the catalogue (the truth).
 
-The worker, another process, writes both. Before every search the catalogue's revision is read (a fraction of a
-millisecond) and what changed since is applied; the generation's pointer is polled once a second.
+The worker, another process, writes it. Before every search the catalogue's revision is read (a fraction of a
+millisecond) and what changed since is applied. Another generation, or bundle, is another view (`serving.py`).
 """
 
 import logging
 import threading
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from index.faiss_index import IndexFileError
-from index.generation import Generation, current, current_name
+from index.generation import Generation, open_generation
 from index.live import LiveIndex, Snapshot
 from index.protocol import IdArray
 from index.spaces import SpaceKey
@@ -25,7 +24,6 @@ from service.segment_table import SegmentTable
 
 log = logging.getLogger(__name__)
 
-POLL_S = 1.0
 # Usual segments that scores are standardised against: the mean of 512 is known to a twentieth of their spread.
 SAMPLE = 512
 
@@ -46,31 +44,44 @@ class View:
 
 
 class LibraryView:
-    """Opened once per process for one model bundle; `current()` may be called from any thread."""
+    """`current()` may be called from any thread."""
 
-    def __init__(self, catalogue: Catalogue, bundle: str, index_dir: Path):
-        """bundle: the fingerprint that the vectors are stored with."""
-        self._catalogue, self._bundle, self._dir = catalogue, bundle, index_dir
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        bundle: str,
+        index_dir: Path,
+        generation: str | None = None,
+        *,
+        like: "LibraryView | None" = None,
+    ):
+        """Reads what is to be searched; one that cannot be opened leaves the catalogue's vectors, searched as they are.
+
+        bundle: the fingerprint that the vectors are stored with.
+        generation: name of the index generation, None for none.
+        like: a view of the same bundle, to begin from what it has read already.
+        """
+        self._catalogue, self._bundle = catalogue, bundle
         self._lock = threading.Lock()
-        self._opening = threading.Lock()  # one thread opens a new generation; the others search the old one meanwhile
-        self._live = LiveIndex(bundle)
-        self._pointer: str | None = None
-        self._polled = 0.0
-        self._swap_if_new()
-        self._view = self._loaded()
+        self._live = LiveIndex(bundle, _opened(index_dir, generation, bundle))
+        if like is None or like._bundle != bundle:
+            self._view = self._loaded()
+        else:
+            now = like.current()
+            self._reconcile(now.segments)
+            self._view = self._seen(now.revision, now.segments)
+
+    @property
+    def generation(self) -> str | None:
+        """Name of the index generation, which stays the same; None for none."""
+        return self._view.generation
 
     def current(self) -> View:
         """The library as it is now."""
-        swapped = False
-        if time.monotonic() - self._polled >= POLL_S and self._opening.acquire(blocking=False):
-            try:
-                swapped = self._swap_if_new()
-            finally:
-                self._opening.release()
-        if swapped or self._catalogue.revision() != self._view.revision:
+        if self._catalogue.revision() != self._view.revision:
             with self._lock:
                 try:
-                    self._apply(self._catalogue.changes_since(self._view.revision), swapped)
+                    self._apply(self._catalogue.changes_since(self._view.revision))
                 except ChangesPruned:  # away for so long that the log begins later
                     self._view = self._loaded()
         return self._view
@@ -83,7 +94,7 @@ class LibraryView:
         self._reconcile(table)
         return self._seen(revision, table)
 
-    def _apply(self, changes: Sequence[Change], swapped: bool) -> None:
+    def _apply(self, changes: Sequence[Change]) -> None:
         table = self._view.segments
         ours = [change for change in changes if change.bundle == self._bundle]
         gone = [i for change in ours if change.kind == "remove" for i in change.segment_ids]
@@ -102,8 +113,6 @@ class LibraryView:
             self._add_vectors(sorted({segment.video_id for segment in segments}), new)
             times = np.array([(s.start_s, s.end_s) for s in segments], np.float64).reshape(-1, 2)
             table = table.with_added(new, [segment.video_id for segment in segments], times)
-        if swapped:
-            self._reconcile(table)
         self._view = self._seen(changes[-1].revision if changes else self._view.revision, table)
 
     def _reconcile(self, table: SegmentTable) -> None:
@@ -128,23 +137,6 @@ class LibraryView:
                 rows.setdefault(key, []).append(vectors)
         self._live.add_all({key: (np.concatenate(ids[key]), np.concatenate(rows[key])) for key in ids})
 
-    def _swap_if_new(self) -> bool:
-        """Serve the newest generation, if it is of this bundle. True when it changed."""
-        self._polled = time.monotonic()
-        try:
-            name = current_name(self._dir)
-            if name is None or name == self._pointer:
-                return False
-            self._pointer = name
-            generation = current(self._dir)
-        except (IndexFileError, OSError) as error:
-            log.error("the index generation cannot be used, the catalogue's vectors are searched instead: %s", error)
-            return False
-        if generation is None or generation.bundle != self._bundle:
-            return False
-        self._live.swap(generation)
-        return True
-
     def _seen(self, revision: int, table: SegmentTable) -> View:
         count = len(table.ids)
         if count <= SAMPLE:
@@ -153,6 +145,21 @@ class LibraryView:
             chosen = np.random.default_rng(count).choice(count, SAMPLE, replace=False)
             sample = table.ids[np.sort(chosen)]
         return View(revision, self._live.snapshot(), table, sample)
+
+
+def _opened(index_dir: Path, name: str | None, bundle: str) -> Generation | None:
+    """A generation of the bundle; None, with a line in the log, when it cannot be used."""
+    if name is None:
+        return None
+    try:
+        generation = open_generation(index_dir, name)
+    except (IndexFileError, OSError) as error:
+        log.error("the index generation cannot be used, the catalogue's vectors are searched instead: %s", error)
+        return None
+    if generation.bundle != bundle:
+        log.error("the index generation %s is of another bundle, the catalogue's vectors are searched instead", name)
+        return None
+    return generation
 
 
 def generation_details(generation: Generation | None) -> dict[str, object] | None:

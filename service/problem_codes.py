@@ -6,6 +6,7 @@ A code means one status and one title for good, whether HTTP answers with it at 
 from typing import Any
 
 TYPE_PREFIX = "urn:mmv-search:problem:"
+CHECKSUM_MISMATCH = 460  # of the tus protocol, for want of one in HTTP
 
 PROBLEMS: dict[str, tuple[int, str]] = {
     # the request
@@ -39,6 +40,18 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     "no_picture": (422, "The file has no picture"),
     "no_sound": (422, "The file has no sound"),
     "not_an_image": (422, "Not a still image"),
+    # uploads
+    "request_timeout": (408, "The sender went silent"),
+    "body_too_large": (413, "The body is too large"),
+    "unsupported_body": (415, "The body is of another kind"),
+    "upload_not_found": (404, "No such upload"),
+    "offset_mismatch": (409, "The upload is elsewhere"),
+    "tus_version": (412, "Another version of the protocol"),
+    "upload_locked": (423, "Somebody else is at the upload"),
+    "checksum_mismatch": (CHECKSUM_MISMATCH, "The bytes are not what was meant"),
+    "subtitles_unreadable": (422, "No subtitles could be read"),
+    "subtitles_not_found": (404, "No subtitles"),
+    "preview_not_found": (404, "No preview"),
     # files
     "empty_file": (422, "The file is empty"),
     "not_media": (415, "Not a media file"),
@@ -59,8 +72,22 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     "training_unavailable": (409, "Training is not installed"),
     "training_busy": (409, "A model is being trained already"),
     "training_failed": (500, "The training ended with an error"),
+    # models and index generations
+    "bundle_not_found": (404, "No such model"),
+    "bundle_ambiguous": (409, "Several models have that name"),
+    "bundle_active": (409, "The model is in use already"),
+    "bundle_pinned": (409, "The settings name the model"),
+    "bundle_unusable": (500, "The model is gone or damaged"),
+    "candidate_not_found": (404, "Nothing is to be switched to"),
+    "candidate_not_ready": (409, "Not ready to be switched to"),
+    "swap_busy": (409, "Another switch is being prepared"),
+    "swap_outdated": (409, "Something else is in use meanwhile"),
+    "nothing_to_go_back_to": (409, "Nothing is kept from before"),
+    "index_check_failed": (500, "The new index is not fit to be searched"),
     # the service
     "queue_unavailable": (503, "The job queue is away"),
+    "queue_full": (503, "The job queue is full"),
+    "overloaded": (503, "Too much to do just now"),
     "catalogue_busy": (503, "The library is busy"),
     "storage_full": (507, "No space left for the file"),
     "internal_error": (500, "Something broke on the server"),

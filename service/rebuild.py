@@ -1,54 +1,95 @@
-"""A new index generation from the catalogue's vectors (the index is derived: this restores it from nothing)."""
+"""A new index generation from the catalogue's vectors (the index is derived: this restores it from nothing).
 
-from collections.abc import Callable
+It is built as a shadow, which nothing searches yet, and checked against the catalogue before anybody may.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from index import IndexFileError, SpaceKey, current, write_generation
+from index import Generation, IdArray, IndexFileError, SpaceKey, build_generation, held_ids
 from service.catalogue import Catalogue
+from service.crash_points import crash_point
 
-# When a generation is outgrown: live additions are searched by a plain scan, fine for some hundreds.
-OUTGROWN_SEGMENTS = 200
+# When a generation is outgrown: live additions are searched by a plain scan, fine for some hundreds. While more comes
+# in it is better to wait, but not for ever.
+OUTGROWN_SEGMENTS, OUTGROWN_WHILE_BUSY = 200, 5000
 OUTGROWN_SHARE = 0.25
 
 
-def rebuild_index(
-    catalogue: Catalogue, bundle: str, index_dir: Path, report: Callable[[float, str], None]
-) -> dict[str, Any]:
-    """Writes a generation with all vectors of a bundle and makes it current; what it holds, and how it measures."""
+@dataclass(frozen=True)
+class Check:
+    """Something that a generation must have to be searched; `detail` says what was found."""
+
+    name: str
+    passed: bool
+    detail: str
+
+
+def build_shadow(
+    catalogue: Catalogue,
+    bundle: str,
+    index_dir: Path,
+    report: Callable[[float, str], None],
+    *,
+    parent: str | None = None,
+    on_named: Callable[[str], None] | None = None,
+) -> str:
+    """Writes a generation with all vectors of a bundle; its name, which `on_named` is told before anybody could tidy.
+
+    What `report` raises ends it with nothing written.
+    """
     report(0.0, "reading vectors")
-    revision = catalogue.revision()  # before the vectors: what comes in between is then in the next generation too
-    total = max(catalogue.segment_count(bundle), 1)
-    ids: dict[SpaceKey, list[int]] = {}
-    rows: dict[SpaceKey, list[np.ndarray]] = {}
-    seen, last = 0, -1
-    for channel, space, segment_id, vectors in catalogue.vectors(bundle):
-        key = SpaceKey(channel, space)
-        ids.setdefault(key, []).extend([segment_id] * len(vectors))
-        rows.setdefault(key, []).append(vectors)
-        if segment_id != last:
-            seen, last = seen + 1, segment_id
-            if seen % 500 == 0:
-                report(0.4 * min(seen / total, 1.0), "reading vectors")
-    gathered = {key: (np.array(ids[key], np.int64), np.concatenate(rows[key])) for key in ids}
-    steps = {"cleaned": 0.45, "indexes": 0.8, "manifest": 0.85, "synced": 0.9, "renamed": 0.95}
-    report(0.45, "building")
-    name = write_generation(
+    revision = catalogue.revision()
+    # Ids only grow: what comes in later is in none of the indexes, rather than in some.
+    newest = max(catalogue.segment_ids(bundle), default=0)
+    counts = catalogue.vector_counts(bundle)
+    total = sum(rows * dim for rows, dim in counts.values())
+
+    def vectors() -> Iterator[tuple[SpaceKey, IdArray, np.ndarray]]:
+        read = 0
+        for (channel, space), (rows, dim) in sorted(counts.items()):
+            # As many as there were; those that went meanwhile leave room at the end.
+            ids, matrix, row = np.empty(rows, np.int64), np.empty((rows, dim), np.float16), 0
+            stored = catalogue.vectors(bundle, key=(channel, space), up_to=newest)
+            for number, (_, _, segment_id, some) in enumerate(stored):
+                ids[row : row + len(some)], matrix[row : row + len(some)] = segment_id, some
+                row += len(some)
+                if number % 500 == 0:
+                    report(0.9 * (read + row * dim) / max(total, 1), "building the index")
+            read += rows * dim
+            report(0.9 * read / max(total, 1), "building the index")
+            yield SpaceKey(channel, space), ids[:row], matrix[:row]
+
+    def step(done: str) -> None:
+        crash_point(f"snapshot.{done}")
+        if done in ("manifest", "synced"):
+            report(0.95, "building the index")
+
+    return build_generation(
         index_dir,
-        gathered,
+        vectors(),
         bundle=bundle,
-        state={"revision": revision},
-        # A job that is cancelled while it writes leaves the old generation: write_generation cleans up behind it. Once
-        # the new one has its name there is no way back, so nothing is asked any more.
-        on_step=lambda step: report(steps[step], "building") if step in steps and step != "renamed" else None,
+        parent=parent,
+        state={"revision": revision, "newest": newest},
+        on_step=step,
+        on_named=on_named,
     )
-    generation = current(index_dir)
-    if generation is None or generation.name != name:  # another rebuild came right behind
-        return {"generation": name}
+
+
+def check_generation(catalogue: Catalogue, generation: Generation, min_recall: float) -> list[Check]:
+    """Whether a generation is intact, complete, and finds what exact search finds; all that was checked."""
+    return [_checksums(generation), _counts(catalogue, generation), _recall(generation, min_recall)]
+
+
+def describe(generation: Generation) -> dict[str, Any]:
+    """What a generation is: sizes, index type, measured recall, build time."""
     return {
-        "generation": name,
+        "generation": generation.name,
         "parent": generation.parent,
         "segments": len(generation.ids()),
         "rows": {str(key): count for key, count in generation.counts.items()},
@@ -59,13 +100,61 @@ def rebuild_index(
     }
 
 
-def is_outgrown(catalogue: Catalogue, bundle: str, index_dir: Path) -> bool:
-    """Whether so many segments are not in the current generation that a new one pays."""
+def is_outgrown(
+    catalogue: Catalogue, bundle: str, index_dir: Path, generation: str | None, *, busy: bool = False
+) -> bool:
+    """Whether so many segments are not in a generation (None: in none) that a new one pays; `busy` with others."""
     try:
-        generation = current(index_dir)
+        held = _held(index_dir, generation) if generation is not None else np.empty(0, np.int64)
     except IndexFileError:
         return True
-    held = generation.ids() if generation is not None and generation.bundle == bundle else np.empty(0, np.int64)
     segments = np.array(catalogue.segment_ids(bundle), np.int64)
     missing = len(np.setdiff1d(segments, held))
-    return missing > OUTGROWN_SEGMENTS and missing > OUTGROWN_SHARE * len(segments)
+    return missing > (OUTGROWN_WHILE_BUSY if busy else OUTGROWN_SEGMENTS) and missing > OUTGROWN_SHARE * len(segments)
+
+
+@lru_cache(maxsize=2)
+def _held(index_dir: Path, name: str) -> IdArray:
+    """Generations never change."""
+    return held_ids(index_dir, name)
+
+
+def _checksums(generation: Generation) -> Check:
+    try:
+        generation.verify()
+    except IndexFileError as error:
+        return Check("checksums", False, f"{error.path.name} {error.reason}")
+    return Check("checksums", True, f"{len(generation.sha256)} files have the sha256 that was recorded")
+
+
+def _counts(catalogue: Catalogue, generation: Generation) -> Check:
+    """Every segment of the catalogue has as many rows under each key; what came or went since is left out."""
+    newest = int(generation.state["newest"])
+    stored = catalogue.vector_counts(generation.bundle)
+    keys = {SpaceKey(channel, space) for channel, space in stored} | set(generation.indexes)
+    seen = 0
+    for key in sorted(keys):
+        ids, counts = catalogue.rows_per_segment(generation.bundle, key.channel, key.space)
+        index = generation.indexes.get(key)
+        held, rows = np.unique(index.ids if index else np.empty(0, np.int64), return_counts=True)
+        lost = np.setdiff1d(ids[ids <= newest], held)
+        if len(lost):
+            return Check("counts", False, f"{key} lacks {len(lost)} segments that the catalogue has")
+        extra = np.setdiff1d(held, ids)
+        if len(extra) and catalogue.segments(extra.tolist()):
+            return Check("counts", False, f"{key} has vectors of segments that have none in the catalogue")
+        _, here, there = np.intersect1d(held, ids, assume_unique=True, return_indices=True)
+        wrong = np.count_nonzero(rows[here] != counts[there])
+        if wrong:
+            return Check("counts", False, f"{key} has too many or too few vectors of {wrong} segments")
+        seen += int(rows[here].sum())
+    return Check("counts", True, f"{seen} vectors of {len(keys)} kinds, as in the catalogue")
+
+
+def _recall(generation: Generation, min_recall: float) -> Check:
+    measured = generation.recall_at_10
+    if not measured:
+        return Check("recall", True, "nothing to find")
+    worst = min(measured, key=lambda key: measured[key])
+    said = f"recall@10 against exact search is {measured[worst]:.3f} in {worst}, and {min_recall:.3f} is required"
+    return Check("recall", measured[worst] >= min_recall, said)

@@ -38,6 +38,12 @@ class Settings(BaseSettings):
     # What an upload to the library may be.
     max_upload_bytes: int = 4 * GIB
     max_duration_s: float = 4 * 3600.0
+    # Seconds after which a resumable upload to which nothing comes is given up.
+    upload_expires_s: float = Field(default=24 * 3600.0, gt=0)
+    # What uploads leave free on the disk for everything else.
+    min_free_bytes: int = Field(default=256 * MIB, ge=0)
+    # Videos that may wait to be taken in; further uploads are sent away until there are fewer.
+    max_queued_jobs: int = Field(default=20_000, ge=1)
     # What a query by example may be.
     max_query_bytes: int = 64 * MIB
     max_query_s: float = 60.0
@@ -51,6 +57,13 @@ class Settings(BaseSettings):
     # What one key (or one address, where no key is needed) may do; 0 means as much as it likes.
     searches_per_minute: int = Field(default=3000, ge=0, le=1_000_000)
     uploads_per_minute: int = Field(default=600, ge=0, le=1_000_000)
+
+    # Seconds after which a process sees at the latest that another model or index generation is to be searched.
+    swap_poll_s: float = Field(default=1.0, ge=0.01, le=60)
+    # The recall@10 (against exact search) that a new index generation must have to be searched.
+    min_recall: float = Field(default=0.95, ge=0, le=1)
+    # One more API process beside another `serve` of the same home, without Redis and worker of its own.
+    replica: bool = False
 
     # Threads of a worker that embed at the same time (FINDINGS section 5: better than one call with as many threads).
     embed_threads: int = Field(default=2, ge=1, le=64)

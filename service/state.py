@@ -11,10 +11,11 @@ from fastapi import Depends, Request
 from models.runtime import Encoders
 from service.catalogue import Catalogue
 from service.jobs.queue import JobQueue
-from service.library_view import LibraryView
 from service.media.store import MediaStore
 from service.media.thumbnails import Thumbnails
-from service.search import Searcher
+from service.nudges import Nudges
+from service.result_cache import ResultCache
+from service.serving import Serving, Servings
 from service.settings import Settings
 
 P = ParamSpec("P")
@@ -30,9 +31,9 @@ class State:
     store: MediaStore
     thumbnails: Thumbnails
     queue: JobQueue
-    encoders: Encoders
-    library: LibraryView
-    searcher: Searcher
+    servings: Servings
+    cache: ResultCache
+    nudges: Nudges
     # Kinds of blocking work, so that heavy queries cannot hold up the light reads of the page.
     heavy: CapacityLimiter
     light: CapacityLimiter
@@ -41,10 +42,20 @@ class State:
 
     def close(self) -> None:
         """Let go of connections and files."""
+        self.servings.close()
+        self.nudges.close()
         self.queue.close()
-        if self.searcher.cache:
-            self.searcher.cache.close()
+        self.cache.close()
         self.catalogue.close()
+
+    def serving(self) -> Serving:
+        """What answers searches now: take it once for all of a request."""
+        return self.servings.current()
+
+    @property
+    def encoders(self) -> Encoders:
+        """Those of what answers searches now, for whoever needs nothing else of it."""
+        return self.serving().encoders
 
     async def read(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run quick blocking work (the catalogue, a text query) off the event loop."""

@@ -16,7 +16,7 @@ from types import FrameType
 
 from service.catalogue import open_catalogue
 from service.first_start import CannotServe, require_keys
-from service.redis_server import EmbeddedRedis, RedisUnavailable
+from service.redis_server import EmbeddedRedis, RedisUnavailable, socket_path
 from service.settings import Settings
 from service.sweep import sweep_home
 
@@ -175,24 +175,25 @@ def serve(settings: Settings, *, on_ready: Callable[[str], None], quiet: bool = 
     """
     import uvicorn
 
-    from models.bundle import load_bundle
     from service.app import create_app
+    from service.bundles import ensure_serving
+    from service.model_pool import find_bundle
 
-    # What is wrong with the bundle is told before anything starts; and all parts keep to this one until the end, even
-    # if another is promoted meanwhile.
-    bundle = load_bundle(settings.bundle_path())
-    bundle.require(settings.precision)
-    settings = settings.model_copy(update={"bundle": bundle.path})
     settings.prepare_home()
-    with home_lock(settings), contextlib.closing(listen(settings.host, settings.port)) as listener:
+    alone = contextlib.nullcontext() if settings.replica else home_lock(settings)
+    with alone, contextlib.closing(listen(settings.host, settings.port)) as listener:
         settings = settings.model_copy(update={"port": listener.getsockname()[1]})
         _leave_cleanly_on(signal.SIGTERM)
         with contextlib.closing(open_catalogue(settings)) as catalogue:
             require_keys(settings, catalogue)
-            sweep_home(settings, catalogue)
-        with Supervisor(settings) as supervisor:
+            # What is wrong with the bundle is told before anything starts.
+            served = ensure_serving(settings, catalogue, starting=not settings.replica)
+            find_bundle(settings, served.bundle, served.bundle_name).require(settings.precision)
+            if not settings.replica:
+                sweep_home(settings, catalogue)
+        with _parts(settings) as given:
             config = uvicorn.Config(
-                create_app(supervisor.settings),
+                create_app(given),
                 log_level="warning" if quiet else "info",
                 access_log=False,
                 timeout_graceful_shutdown=REQUESTS_END_WITHIN_S,
@@ -204,9 +205,31 @@ def serve(settings: Settings, *, on_ready: Callable[[str], None], quiet: bool = 
             try:
                 server.run(sockets=[listener])
             finally:
-                settings.serve_file.unlink(missing_ok=True)
+                if not settings.replica:
+                    settings.serve_file.unlink(missing_ok=True)
             if not server.started:
                 raise CannotServe("The HTTP application did not start; the lines above say why.")
+
+
+@contextlib.contextmanager
+def _parts(settings: Settings) -> Iterator[Settings]:
+    """Redis and a worker, while it lasts; a replica uses another's. The settings, with the address of the Redis.
+
+    Raises CannotServe, OSError, RedisUnavailable.
+    """
+    if not settings.replica:
+        with Supervisor(settings) as supervisor:
+            yield supervisor.settings
+        return
+    if settings.redis_url is None:
+        embedded = socket_path(settings.redis_dir)
+        if not embedded.exists():
+            raise CannotServe(
+                f"A replica needs the Redis of another service: start `mmv-search serve --home {settings.home}` first, "
+                "or set MMV_REDIS_URL."
+            )
+        settings = settings.model_copy(update={"redis_url": f"unix://{embedded}"})
+    yield settings
 
 
 def _announce(
@@ -219,9 +242,10 @@ def _announce(
         if server.should_exit:
             return
         time.sleep(0.02)
-    temporary = settings.serve_file.with_suffix(".tmp")
-    temporary.write_text(json.dumps({"address": address, "pid": os.getpid()}) + "\n")
-    temporary.replace(settings.serve_file)
+    if not settings.replica:  # the command line talks to the one that has the worker
+        temporary = settings.serve_file.with_suffix(".tmp")
+        temporary.write_text(json.dumps({"address": address, "pid": os.getpid()}) + "\n")
+        temporary.replace(settings.serve_file)
     on_ready(address)
 
 

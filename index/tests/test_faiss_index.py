@@ -76,3 +76,13 @@ def test_the_rounding_margin_covers_what_faiss_computes() -> None:
     for query, scores, numbers in zip(queries, computed, rows, strict=True):
         apart = np.abs(np.vecdot(index.vectors[numbers], query) - scores).max()
         assert apart <= index._rounding * np.linalg.norm(query)
+
+
+def test_vectors_outlive_the_index_that_they_were_taken_from(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    wanted = rng.standard_normal((5000, 16)).astype(np.float32)
+    FlatIndex(np.arange(5000), wanted).save(tmp_path, "x")
+    vectors, some = FlatIndex.load(tmp_path, "x").vectors, FlatIndex.load(tmp_path, "x").vectors[10:20]
+    assert np.array_equal(vectors, wanted)
+    assert np.array_equal(some, wanted[10:20])
+    assert not vectors.flags.writeable

@@ -4,7 +4,9 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import onnx
+from onnx import numpy_helper
 
 from models.bundle import ENCODERS, MANIFEST, VOCABULARY, Bundle, load_bundle, sha256
 from models.networks.deflation import DeflatedMMV
@@ -34,6 +36,19 @@ def without_text(bundle: Bundle, out: Path) -> Bundle:
     (out / ENCODERS["text"]).unlink()
     (out / VOCABULARY).unlink()
     return _rewritten(out, bundle.name + "-without-text")
+
+
+def with_other_weights(bundle: Bundle, out: Path, name: str) -> Bundle:
+    """A copy whose encoders give other vectors, of the same dimensions."""
+    shutil.copytree(bundle.path, out)
+    for modality in bundle.modalities:
+        model = onnx.load(out / ENCODERS[modality])
+        for tensor in model.graph.initializer:
+            if len(tensor.dims) == 2:
+                values = numpy_helper.to_array(tensor)
+                tensor.CopyFrom(numpy_helper.from_array(np.roll(values, 1, axis=1), tensor.name))
+        onnx.save(model, out / ENCODERS[modality])
+    return _rewritten(out, name)
 
 
 def without_outputs(bundle: Bundle, out: Path, modality: str, *outputs: str) -> Bundle:

@@ -164,6 +164,7 @@ class Served:
     """What is searched, and what is kept to go back to. Bundles by their fingerprint, generations by their name.
 
     `number` grows by one with every switch. `generation` None: the catalogue's vectors are searched as they are.
+    `pinned`: the settings of a service name the bundle.
     """
 
     number: int
@@ -174,6 +175,7 @@ class Served:
     previous_bundle: str | None
     previous_name: str | None
     previous_generation: str | None
+    pinned: bool
     reason: str
     job_id: str | None
     switched_at: datetime

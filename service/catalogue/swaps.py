@@ -66,6 +66,7 @@ def _served(row: ServingRow) -> Served:
         previous_bundle=row.previous_bundle,
         previous_name=row.previous_name,
         previous_generation=row.previous_generation,
+        pinned=row.pinned,
         reason=row.reason,
         job_id=row.job_id,
         switched_at=row.switched_at,
@@ -140,16 +141,18 @@ class SwapQueries:
             row = session.scalars(select(ServingRow).where(ServingRow.job_id == job_id)).first()
             return None if row is None else _served(row)
 
-    def begin_serving(self, bundle: str, name: str, generation: str | None, parent: str | None) -> Served:
+    def begin_serving(
+        self, bundle: str, name: str, generation: str | None, parent: str | None, *, pinned: bool = False
+    ) -> Served:
         """What is served, by these words unless something was said already."""
         with self._database.write() as session:
             row = session.scalars(select(ServingRow).order_by(ServingRow.number.desc()).limit(1)).first()
             if row is not None:
                 return _served(row)
-            nothing = Served(0, bundle, name, None, None, None, None, None, "", None, datetime.now(UTC))
+            nothing = Served(0, bundle, name, None, None, None, None, None, pinned, "", None, datetime.now(UTC))
             return _append(session, nothing, "first", generation=generation, parent_generation=parent)
 
-    def switch_at_once(self, bundle: str, name: str, reason: str) -> Served:
+    def switch_at_once(self, bundle: str, name: str, reason: str, *, pinned: bool = False) -> Served:
         """Serves another bundle at once, with what vectors of it there are; the same one is left as it is.
 
         Vectors of all bundles are kept: going back loses nothing.
@@ -170,6 +173,7 @@ class SwapQueries:
                 previous_bundle=now.bundle,
                 previous_name=now.bundle_name,
                 previous_generation=now.generation,
+                pinned=pinned,
             )
 
     def candidate(self) -> Candidate | None:
@@ -308,7 +312,8 @@ class SwapQueries:
         """Serves the running job's candidate from now on: the one switch, for all processes.
 
         None, with nothing changed, while ready videos other than those to `accept` have no segments of its bundle.
-        The job that removes what is not kept any more is queued with it. Raises JobLost and SwapOutdated.
+        The job's result says so, and the job that removes what is not kept any more is queued. Raises JobLost and
+        SwapOutdated.
         """
         with self._database.write() as session:
             row = _of_job(session, job)
@@ -330,6 +335,7 @@ class SwapQueries:
                     previous_bundle=now.bundle,
                     previous_name=now.bundle_name,
                     previous_generation=now.generation,
+                    pinned=False,
                 )
             else:
                 if now.bundle != row.bundle:
@@ -337,6 +343,9 @@ class SwapQueries:
                 changed = _append(
                     session, now, "rebuild", job.id, generation=row.generation, parent_generation=now.generation
                 )
+            done = session.get(JobRow, job.id)
+            assert done is not None
+            done.result = {**(row.report or {}), "state": "switched", "number": changed.number}
             session.delete(row)
             _queue_tidying(session, vectors=row.kind == "promote")
             return changed
@@ -362,6 +371,7 @@ class SwapQueries:
                 previous_bundle=now.bundle,
                 previous_name=now.bundle_name,
                 previous_generation=now.generation,
+                pinned=False,
             )
 
     def roll_back_index(self) -> Served:
@@ -438,6 +448,11 @@ class SwapQueries:
                 rows = session.scalars(select(VideoRow).where(VideoRow.id.in_(waiting[first : first + 500])))
                 found += [video_from_row(row) for row in rows]
             return sorted(found, key=lambda video: (video.created_at, video.id))[:limit]
+
+    def is_waiting(self, video_id: str, bundle: str) -> bool:
+        """Whether a video is ready and has no segments of a bundle."""
+        with self._database.read() as session:
+            return session.scalars(_waiting_for(bundle).where(VideoRow.id == video_id)).first() is not None
 
     def golden_queries(self) -> list[str]:
         """The administrator's golden queries."""

@@ -242,6 +242,8 @@ class ServingRow(Base):
     previous_bundle: Mapped[str | None] = mapped_column(String(64))
     previous_name: Mapped[str | None]
     previous_generation: Mapped[str | None] = mapped_column(String(32))
+    # The settings of a service name the bundle: when they don't any more, the home's is served again.
+    pinned: Mapped[bool]
     reason: Mapped[str] = mapped_column(String(16))
     job_id: Mapped[str | None] = mapped_column(String(40), index=True)
     switched_at: Mapped[datetime]

@@ -1,7 +1,7 @@
 """`mmv-search bundle` (`verify` comes from `models/training/cli.py`, since it compares with PyTorch)."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -70,42 +70,134 @@ def show(
 def promote(
     folder: Annotated[Path | None, typer.Argument(metavar="[DIR]", help="The bundle's folder.")] = None,
     shipped: Annotated[bool, typer.Option("--shipped", help="Go back to the bundle that is shipped.")] = False,
+    hold: Annotated[
+        bool, typer.Option("--hold", help="Do not switch to it yet: see what changes first, then `index confirm`.")
+    ] = False,
+    at_once: Annotated[
+        bool,
+        typer.Option(
+            "--at-once", help="Of a library at rest: search with it from the next start on, and embed the videos then."
+        ),
+    ] = False,
+    wait: Annotated[bool, typer.Option(help="Wait until it is done; it goes on anyway.")] = True,
     home: HomeOption = None,
 ) -> None:
-    """Make a bundle the one that a library is served with.
+    """Search a library with another bundle.
 
-    It is checked and copied into the library's folder, so DIR may go. The next `mmv-search serve` embeds the library
-    with it; until then nothing changes. --bundle and MMV_BUNDLE win over it.
+    It is checked and copied into the library's folder, so DIR may go. Every video is embedded with it while searches go
+    on with the old one, what changes is measured, and then all searches are switched over at once. A running service
+    begins now, a library at rest with the next `mmv-search serve`. `bundle rollback` goes back.
     """
-    from service.bundles import back_to_shipped
-    from service.bundles import promote as promote_folder
+    from models.bundle import load_bundle, shipped_bundle_path
+    from service.bundles import keep
+    from service.commands import swaps
+    from service.commands.client import find_service
 
     settings = settings_for(home)
     if (folder is None) == (not shipped):
         raise CommandFailed("Name a bundle's folder, or --shipped.")
-    _tell_promoted(promote_folder(folder, settings) if folder is not None else back_to_shipped(settings), settings)
+    bundle = keep(folder, settings) if folder is not None else load_bundle(shipped_bundle_path())
+    client = find_service(settings) if settings.home.is_dir() else None
+    if client is None:
+        _promote_at_rest(bundle, settings, auto=not hold, at_once=at_once)
+        return
+    with client:
+        if at_once:
+            raise CommandFailed(
+                "A service is running: it switches by itself when all is embedded. Leave out --at-once."
+            )
+        job = client.post(f"/v1/admin/bundles/{bundle.fingerprint}/promote", json={"auto": not hold})
+        _warn_of(bundle)
+        if wait:
+            result = swaps.wait_for(client, job)
+            _say(f"{bundle.name} ({bundle.fingerprint[:12]}) is now the bundle of {settings.home}", result)
+            swaps.tell(result)
+        else:
+            _print(f"{bundle.name} ({bundle.fingerprint[:12]}) is being brought into service: job {job['id']}")
+
+
+@app.command()
+def rollback(home: HomeOption = None) -> None:
+    """Search with the bundle before the last promotion again, at once, with the index that it had."""
+    from service.commands import swaps
+    from service.commands.index import existing
+
+    _print(swaps.roll_back(existing(settings_for(home)), "bundle"))
 
 
 def promote_into(folder: Path, home: Path | None) -> None:
-    """Make a bundle the one that the library in `home` is served with, and say so: for training commands, when asked.
+    """Have a bundle brought into service for the library in `home`: for training commands, when asked.
 
-    Raises BundleError and OSError.
+    Where that cannot begin now, it is said and nothing else. Raises BundleError and OSError.
     """
-    from service.bundles import promote as promote_folder
+    try:
+        promote(folder, home=home, wait=False, shipped=False, hold=False, at_once=False)
+    except CommandFailed as error:
+        err.print(f"{error} Later: mmv-search bundle promote {folder}", highlight=False, soft_wrap=True, markup=False)
 
-    settings = settings_for(home)
-    _tell_promoted(promote_folder(folder, settings), settings)
+
+def _promote_at_rest(bundle: "Bundle", settings: "Settings", *, auto: bool, at_once: bool) -> None:
+    """Queues the promotion for the next start; switches now where nothing is to be embedded, or nothing else works."""
+    import contextlib
+
+    from models.bundle import BundleError
+    from service.bundles import ensure_serving
+    from service.catalogue import open_catalogue
+    from service.model_pool import find_bundle
+    from service.problems import Refused
+    from service.swap_job import tidy_home
+    from service.swap_requests import SwapRequests
+
+    with contextlib.closing(open_catalogue(settings)) as catalogue:
+        if settings.bundle is not None:
+            raise CommandFailed(f"MMV_BUNDLE names {settings.bundle}, which is used as long as it does.")
+        name = f"{bundle.name} ({bundle.fingerprint[:12]})"
+        try:
+            served = ensure_serving(settings, catalogue, starting=True)
+            find_bundle(settings, served.bundle, served.bundle_name)
+        except BundleError:  # what was served is gone: there is nothing to go on with meanwhile
+            at_once = True
+            served = catalogue.begin_serving(bundle.fingerprint, bundle.name, None, None)
+        if served.bundle == bundle.fingerprint and catalogue.candidate() is None:
+            tidy_home(settings, catalogue)
+            _print(f"{name} is the bundle of {settings.home}")
+            return
+        if at_once or not catalogue.counts()["videos"]:
+            catalogue.switch_at_once(bundle.fingerprint, bundle.name, "promote")
+            tidy_home(settings, catalogue)
+            _print(f"{name} is now the bundle of {settings.home}")
+            if waiting := catalogue.waiting_count(bundle.fingerprint):
+                videos = "1 video is" if waiting == 1 else f"{waiting} videos are"
+                _warn(f"{videos} embedded with it at the next start; each can be found as soon as that is done.")
+        else:
+            try:
+                SwapRequests(settings, catalogue).promote(bundle.fingerprint, auto=auto)
+            except Refused as refused:
+                raise CommandFailed(refused.detail) from None
+            _print(f"{name} will be brought into service by the next `mmv-search serve`")
+            _warn("Until all videos are embedded with it, they are searched with the old one.")
+    _warn_of(bundle)
 
 
-def _tell_promoted(bundle: "Bundle", settings: "Settings") -> None:
-    out.print(
-        f"{bundle.name} ({bundle.fingerprint[:12]}) is now the bundle of {settings.home}",
-        highlight=False,
-        soft_wrap=True,
-        markup=False,
-    )
-    for line in _consequences(bundle, settings):
-        err.print(line, highlight=False, soft_wrap=True, markup=False)
+def _say(done: str, result: dict[str, Any]) -> None:
+    _print(done if result.get("state") == "switched" else "Everything is ready to be switched to.")
+
+
+def _warn_of(bundle: "Bundle") -> None:
+    """What one should know of a bundle before it is used."""
+    if "text" not in bundle.modalities:
+        _warn(
+            "It knows no words, so only sounds, images and clips can be searched by: import the checkpoint again "
+            "with --vocab FILE to get them."
+        )
+
+
+def _print(line: str) -> None:
+    out.print(line, highlight=False, soft_wrap=True, markup=False)
+
+
+def _warn(line: str) -> None:
+    err.print(line, highlight=False, soft_wrap=True, markup=False)
 
 
 def _named(name: str, settings: "Settings") -> "Bundle":
@@ -125,30 +217,3 @@ def _named(name: str, settings: "Settings") -> "Bundle":
             if name in (folder.name, bundle.name):
                 return bundle
     raise CommandFailed(f"There is no bundle {name!r}: neither a folder nor one that `mmv-search bundle list` shows.")
-
-
-def _consequences(bundle: "Bundle", settings: "Settings") -> list[str]:
-    """What a promoted bundle means for the library: when it takes effect, and how much is to be embedded."""
-    import contextlib
-
-    from service.catalogue import open_catalogue
-    from service.commands.client import find_service
-
-    lines = []
-    if settings.bundle is not None:
-        lines.append(f"MMV_BUNDLE names {settings.bundle}, which is used as long as it does.")
-    if settings.home.is_dir() and (client := find_service(settings)) is not None:
-        client.close()
-        lines.append(f"It takes effect when the service at {client.address} is started again.")
-    if settings.database_url or (settings.home / "catalogue.sqlite3").is_file():
-        with contextlib.closing(open_catalogue(settings)) as catalogue:
-            waiting = catalogue.waiting_count(bundle.fingerprint)
-        if waiting:
-            videos = "1 video is" if waiting == 1 else f"{waiting} videos are"
-            lines.append(f"{videos} then embedded anew; each can be found as soon as that is done.")
-    if "text" not in bundle.modalities:
-        lines.append(
-            "It knows no words, so only sounds, images and clips can be searched by: import the checkpoint again "
-            "with --vocab FILE to get them."
-        )
-    return lines

@@ -41,6 +41,10 @@ class Client:
         """The JSON answer. Raises ServiceError."""
         return self._answer(self._http.post(path, json=json, params=params))
 
+    def delete(self, path: str) -> Any:
+        """The JSON answer. Raises ServiceError."""
+        return self._answer(self._http.delete(path))
+
     def send_file(self, path: str, file: Path, fields: dict[str, str] | None = None, **params: Any) -> Any:
         """Uploads a file as multipart; the JSON answer. Raises ServiceError."""
         with file.open("rb") as opened:

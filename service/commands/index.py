@@ -1,12 +1,12 @@
 """`mmv-search index`."""
 
 import contextlib
-import time
-from typing import Any
+from collections.abc import Callable
+from typing import Annotated, Any
 
 import typer
 
-from service.commands.common import CommandFailed, HomeOption, err, out, settings_for
+from service.commands.common import CommandFailed, HomeOption, out, settings_for
 from service.settings import Settings
 
 app = typer.Typer(help="The search index: what it holds, making it anew, checking it.", no_args_is_help=True)
@@ -15,19 +15,23 @@ app = typer.Typer(help="The search index: what it holds, making it anew, checkin
 @app.command()
 def status(home: HomeOption = None) -> None:
     """Show the current index generation of a library."""
-    from index import current
-    from models.bundle import load_bundle
+    from index import open_generation
+    from service.bundles import ensure_serving
     from service.catalogue import open_catalogue
 
     settings = existing(settings_for(home))
-    generation = current(settings.index_dir)
-    bundle = load_bundle(settings.bundle_path())
     with contextlib.closing(open_catalogue(settings)) as catalogue:
-        waiting = catalogue.waiting_count(bundle.fingerprint)
+        served, coming = ensure_serving(settings, catalogue), catalogue.candidate()
+        waiting = catalogue.waiting_count(served.bundle)
+    generation = open_generation(settings.index_dir, served.generation) if served.generation else None
     if waiting:
         out.print(
-            f"videos not yet taken in with the bundle {bundle.name}: {waiting} (`mmv-search serve` does it)",
+            f"videos not yet taken in with the bundle {served.bundle_name}: {waiting} (`mmv-search serve` does it)",
             highlight=False,
+        )
+    if coming is not None:
+        out.print(
+            f"{coming.kind} of {coming.bundle_name}: {coming.state} (`mmv-search index candidate`)", highlight=False
         )
     if generation is None:
         out.print(
@@ -42,36 +46,52 @@ def status(home: HomeOption = None) -> None:
 
 
 @app.command()
-def rebuild(home: HomeOption = None) -> None:
-    """Make a new index generation from the catalogue's vectors (of a running service, or of a library at rest)."""
-    from rich.progress import Progress
+def rebuild(
+    home: HomeOption = None,
+    hold: Annotated[
+        bool, typer.Option("--hold", help="Do not switch to it yet: see what changes first, then `index confirm`.")
+    ] = False,
+) -> None:
+    """Make a new index generation from the catalogue's vectors (of a running service, or of a library at rest).
 
-    from service.commands.client import find_service
+    It is built beside the one that is searched, checked against the catalogue and compared with it by golden queries.
+    """
+    from service.commands import swaps
 
-    settings = existing(settings_for(home))
-    with Progress(console=err, transient=True) as progress:
-        bar = progress.add_task("rebuilding", total=1.0)
+    swaps.tell(swaps.rebuild(existing(settings_for(home)), auto=not hold))
 
-        def report(done: float, stage: str) -> None:
-            progress.update(bar, completed=done, description=stage)
 
-        client = find_service(settings)
-        if client is None:
-            result = _rebuild_at_rest(settings, report)
-        else:
-            with client:
-                job = client.post("/v1/admin/index/rebuild")
-                job_id = job.get("job_id") or job["id"]
-                while (job := client.get(f"/v1/jobs/{job_id}"))["status"] in ("queued", "running"):
-                    report(job["progress"], job["stage"] or "")
-                    time.sleep(0.1)
-            if job["status"] != "done":
-                raise CommandFailed(str((job["problem"] or {}).get("detail", f"the rebuild was {job['status']}")))
-            result = job["result"]
-    out.print(f"generation {result['generation']}", highlight=False)
-    for key, count in result.get("rows", {}).items():
-        out.print(f"  {key}: {count} vectors, recall@10 {result['recall_at_10'][key]:.3f}", highlight=False)
-    out.print(f"built in {result.get('build_seconds', 0):.2f} s", highlight=False)
+@app.command()
+def candidate(home: HomeOption = None) -> None:
+    """Show what is to be searched next, a model or an index generation, and what would change."""
+    from service.commands import swaps
+
+    swaps.tell_candidate(swaps.candidate(existing(settings_for(home))))
+
+
+@app.command()
+def confirm(home: HomeOption = None) -> None:
+    """Switch to the candidate that waits for it."""
+    from service.commands import swaps
+
+    swaps.tell(swaps.confirm(existing(settings_for(home))))
+
+
+@app.command()
+def discard(home: HomeOption = None) -> None:
+    """Forget the candidate, whatever it is at."""
+    from service.commands import swaps
+
+    swaps.discard(existing(settings_for(home)))
+
+
+@app.command()
+def rollback(home: HomeOption = None) -> None:
+    """Search the index generation before the last rebuild again, at once."""
+    from service.commands import swaps
+
+    line = swaps.roll_back(existing(settings_for(home)), "index")
+    out.print(line, highlight=False, soft_wrap=True, markup=False)
 
 
 @app.command()
@@ -79,25 +99,18 @@ def verify(home: HomeOption = None) -> None:
     """Check every file of the current generation, and that it holds what the catalogue has (works with no service)."""
     import numpy as np
 
-    from index import current
-    from models.bundle import load_bundle
+    from index import open_generation
+    from service.bundles import ensure_serving
     from service.catalogue import open_catalogue
 
     settings = existing(settings_for(home))
-    generation = current(settings.index_dir)  # checks every sha256
-    catalogue = open_catalogue(settings)
-    bundle = load_bundle(settings.bundle_path())
-    segments = np.array(catalogue.segment_ids(bundle.fingerprint), np.int64)
-    catalogue.close()
-    if generation is None:
+    with contextlib.closing(open_catalogue(settings)) as catalogue:
+        served = ensure_serving(settings, catalogue)
+        segments = np.array(catalogue.segment_ids(served.bundle), np.int64)
+    if served.generation is None:
         out.print(f"no generation yet; the catalogue has {len(segments)} segments", highlight=False)
         return
-    generation.verify()
-    if generation.bundle != bundle.fingerprint:
-        raise CommandFailed(
-            f"Generation {generation.name} is intact, but of another bundle than {bundle.name}: "
-            "run `mmv-search index rebuild`."
-        )
+    generation = open_generation(settings.index_dir, served.generation)  # checks every sha256
     held = generation.ids()
     missing, gone = len(np.setdiff1d(segments, held)), len(np.setdiff1d(held, segments))
     out.print(f"generation {generation.name} is intact: {len(held)} segments", highlight=False)
@@ -115,16 +128,8 @@ def existing(settings: Settings) -> Settings:
     return settings
 
 
-def _rebuild_at_rest(settings: Settings, report: Any) -> dict[str, Any]:
-    from models.bundle import load_bundle
-    from service.catalogue import open_catalogue
-    from service.rebuild import rebuild_index
+def _rebuild_at_rest(settings: Settings, report: Callable[[float, str], None]) -> dict[str, Any]:
+    """For a library that was just restored."""
+    from service.commands import swaps
 
-    catalogue = open_catalogue(settings)
-    try:
-        bundle = load_bundle(settings.bundle_path()).fingerprint
-        if waiting := catalogue.queue_waiting(bundle):
-            err.print(f"videos queued to be taken in with this bundle: {len(waiting)}", highlight=False)
-        return rebuild_index(catalogue, bundle, settings.index_dir, report)
-    finally:
-        catalogue.close()
+    return swaps.rebuild_at_rest(settings, report)

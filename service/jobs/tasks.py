@@ -1,6 +1,6 @@
 """What a worker does with a job id: claim the job in the catalogue, do its work, record how it ended."""
 
-import errno
+import contextlib
 import logging
 import threading
 from collections.abc import Callable
@@ -8,11 +8,14 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from models.bundle import BundleError
 from models.preprocess.media import MediaError
 from models.runtime import Encoders
+from service import swap_job
 from service.catalogue import Catalogue, Job
 from service.catalogue.jobs import ACTIVE, JobLost
 from service.catalogue.segments import VideoGone
+from service.catalogue.swaps import SwapBusy, SwapOutdated
 from service.crash_points import crash_point
 from service.erasure import erase_pending
 from service.ingest import forget_parts, ingest_video
@@ -24,9 +27,11 @@ from service.jobs.training import KINDS as TRAINING_KINDS
 from service.jobs.training import Trainer, TrainingFailed, run_training
 from service.media.store import MediaStore
 from service.media.thumbnails import Thumbnails
+from service.model_pool import ActiveModel
 from service.problem_codes import problem_document
-from service.rebuild import is_outgrown, rebuild_index
+from service.rebuild import is_outgrown
 from service.settings import Settings
+from service.swap_job import Swapper, SwapRefused
 
 log = logging.getLogger(__name__)
 
@@ -40,29 +45,55 @@ class Runner:
     catalogue: Catalogue
     store: MediaStore
     thumbnails: Thumbnails
-    encoders: Encoders
+    model: ActiveModel
     queue: JobQueue
-    stopping: threading.Event = field(default_factory=threading.Event)
+    swapper: Swapper
+    intake: Intake
+    stopping: threading.Event
     trainer: Trainer = field(default_factory=Trainer)
+    swap_thread: Trainer = field(default_factory=Trainer)
 
     def run(self, job_id: str) -> None:
         """Does a job, unless it is over or another worker's. Raises nothing: how it ended is in the catalogue.
 
-        A training is done in a thread of its own: it takes hours, in which other jobs are to go on.
+        A training is done in a thread of its own: it takes hours, in which other jobs are to go on. So may a promotion.
+        Ingests are done a few at once; this waits until there is a place for another.
         """
         if self.stopping.is_set():
             return
         waiting = self.catalogue.job(job_id)
-        is_training = waiting is not None and waiting.kind in TRAINING_KINDS
-        if is_training and self.trainer.busy:
+        thread = self._thread_for(waiting)
+        if thread is not None and thread.busy:
             return  # this very one, delivered twice; or another, which the janitor delivers again
+        if waiting is not None and waiting.kind == "ingest":
+            self._take_in(waiting)
+            return
         job = self.catalogue.claim_job(job_id, self.name)
         if job is None:
             return
-        if is_training:
-            self.trainer.start(partial(self._do, job))
+        if thread is not None:
+            thread.start(swap_job.politely(partial(self._do, job)))
         else:
             self._do(job)
+
+    def _take_in(self, waiting: Job) -> None:
+        if waiting.status not in ACTIVE or not self.intake.take_place(waiting.attempts):
+            return
+        try:
+            job = self.catalogue.claim_job(waiting.id, self.name)
+        except BaseException:
+            self.intake.leave_place()
+            raise
+        if job is None:
+            self.intake.leave_place()
+            return
+        crash_point("ingest.claimed")
+        self.intake.start(partial(self._do, job))
+
+    def _thread_for(self, job: Job | None) -> Trainer | None:
+        if job is not None and job.kind in TRAINING_KINDS:
+            return self.trainer
+        return self.swap_thread if job is not None and job.kind in swap_job.KINDS else None
 
     def _do(self, job: Job) -> None:
         log.info("job %s (%s %s): attempt %d", job.id, job.kind, job.video_id or "", job.attempts)
@@ -81,10 +112,16 @@ class Runner:
         except TrainingFailed as error:
             log.error("job %s: the training failed: %s", job.id, error)
             self.catalogue.fail_job(job.id, self.name, problem_document("training_failed", str(error)))
+        except (SwapBusy, SwapOutdated, SwapRefused, BundleError) as error:
+            log.error("job %s: %s", job.id, error)
+            self.catalogue.fail_job(job.id, self.name, problem_document(_SWAP_CODES[type(error)], str(error)))
         except Exception as error:
             self._give_up_or_try_again(job, error)
         if job.kind == "ingest":
+            self._catch_up(job)
             self._rebuild_if_outgrown()
+        if job.kind in swap_job.KINDS:
+            self.model.refresh()
 
     def _give_up_or_try_again(self, job: Job, error: Exception) -> None:
         """What passes is tried again a little later. A file that is never going to work is set aside, and says why."""
@@ -113,7 +150,8 @@ class Runner:
         if job.kind == "rebuild":
             for waiting in self.catalogue.queue_waiting(self.encoders.bundle.fingerprint):
                 self.queue.enqueue(waiting.id)
-            return rebuild_index(self.catalogue, self.encoders.bundle.fingerprint, self.settings.index_dir, report)
+        if job.kind in swap_job.KINDS:
+            return self.swapper.work(job, report)
         if job.kind == "erase":
             return erase_pending(self.settings, self.catalogue, self.queue.redis, report)
         video = self.catalogue.video(job.video_id or "")
@@ -127,15 +165,49 @@ class Runner:
             video,
             report,
             job=job,
-            embed_threads=self.settings.embed_threads,
+            incoming=self._incoming,
+            pool=self.intake.pool,
+            spool_dir=self.settings.spool_dir,
+            checkpoint_s=self.settings.checkpoint_s,
         )
 
-    def _rebuild_if_outgrown(self) -> None:
-        """Once nothing else is to be done: queue a rebuild when much of the library is not in the index generation."""
-        if self.stopping.is_set() or self.catalogue.active_jobs(("ingest", "rebuild")):
+    @property
+    def encoders(self) -> Encoders:
+        """Of the model that is served now."""
+        return self.model.encoders()
+
+    def _incoming(self) -> Encoders | None:
+        """Of a model that is about to be switched to: what is taken in now is to be there with it too."""
+        fingerprint = self.catalogue.closing_bundle()
+        return None if fingerprint is None else self.model.pool.get(fingerprint)
+
+    def _catch_up(self, job: Job) -> None:
+        """A video that was taken in while the model was switched is taken in again with the new one."""
+        served = self.catalogue.served()
+        if job.video_id is None or served is None or not self.catalogue.is_waiting(job.video_id, served.bundle):
             return
-        if is_outgrown(self.catalogue, self.encoders.bundle.fingerprint, self.settings.index_dir):
-            self.queue.enqueue(self.catalogue.create_job("rebuild", {"reason": "outgrown"}).id)
+        for waiting in self.catalogue.queue_waiting(served.bundle, job.video_id):
+            self.queue.enqueue(waiting.id)
+
+    def _rebuild_if_outgrown(self) -> None:
+        """Queue a rebuild when much of the library is not in the index generation; later, while there is more to do."""
+        served = self.catalogue.served()
+        if self.stopping.is_set() or served is None or self.catalogue.active_jobs(("rebuild", "promote")):
+            return
+        busy = self.catalogue.active_jobs(("ingest",)) > 0
+        if is_outgrown(self.catalogue, served.bundle, self.settings.index_dir, served.generation, busy=busy):
+            payload = {"bundle": served.bundle, "auto": True, "reason": "outgrown"}
+            with contextlib.suppress(SwapBusy):  # something else is to be confirmed first
+                job = self.catalogue.start_swap("rebuild", served.bundle, served.bundle_name, payload)
+                self.queue.enqueue(job.id)
+
+
+_SWAP_CODES: dict[type[Exception], str] = {
+    SwapBusy: "swap_busy",
+    SwapOutdated: "swap_outdated",
+    SwapRefused: "index_check_failed",
+    BundleError: "bundle_unusable",
+}
 
 
 # rq calls a task by its name, so a worker process has one runner, set once at its start (`worker.py`).

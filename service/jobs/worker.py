@@ -11,8 +11,7 @@ from redis.exceptions import RedisError
 from rq import SimpleWorker
 from rq.serializers import JSONSerializer
 
-from models.bundle import load_bundle
-from models.runtime import Encoders
+from service.bundles import ensure_serving
 from service.catalogue import open_catalogue
 from service.chores import Chores
 from service.jobs import tasks
@@ -22,8 +21,12 @@ from service.jobs.recovery import Janitor, redeliver
 from service.media import confined
 from service.media.store import MediaStore
 from service.media.thumbnails import Thumbnails
+from service.model_pool import ActiveModel, ModelPool
+from service.nudges import Nudges
 from service.parent_death import end_with_parent
 from service.settings import Settings
+from service.spool import sweep_spool
+from service.swap_job import Swapper, tidy_home
 
 log = logging.getLogger(__name__)
 
@@ -59,9 +62,14 @@ def run_worker(settings: Settings, name: str, parent_pid: int | None = None) -> 
         _end_with_parent(parent_pid)
     settings.prepare_home()
     catalogue = open_catalogue(settings)
-    encoders = Encoders(load_bundle(settings.bundle_path()), precision=settings.precision)
+    ensure_serving(settings, catalogue)
+    pool = ModelPool(settings)
+    model = ActiveModel(catalogue, pool)
+    bundle = model.encoders().bundle
     confined.start()
     queue = JobQueue(settings.redis_url, catalogue.library_id())
+    nudges = Nudges(settings.redis_url, catalogue.library_id())
+    tidy_home(settings, catalogue)  # what a crash left
     stopping = threading.Event()
     sweep_spool(settings.spool_dir, catalogue.active_videos())
     runner = tasks.Runner(
@@ -70,12 +78,15 @@ def run_worker(settings: Settings, name: str, parent_pid: int | None = None) -> 
         catalogue=catalogue,
         store=MediaStore(settings.media_dir),
         thumbnails=Thumbnails(settings.thumbnails_dir),
-        encoders=encoders,
+        model=model,
         queue=queue,
+        swapper=Swapper(settings, catalogue, pool, nudges),
+        intake=Intake(settings.ingest_at_once, settings.embed_threads, stopping),
+        stopping=stopping,
     )
     tasks.set_runner(runner)
-    if waiting := catalogue.queue_waiting(encoders.bundle.fingerprint):
-        log.info("%d videos have nothing of the bundle %s yet: taken in again", len(waiting), encoders.bundle.name)
+    if waiting := catalogue.queue_waiting(bundle.fingerprint):
+        log.info("%d videos have nothing of the bundle %s yet: taken in again", len(waiting), bundle.name)
     for job_id in redeliver(catalogue, queue, worker=name):
         log.info("found again: %s", job_id)
     janitor = Janitor(catalogue, queue)
@@ -88,8 +99,10 @@ def run_worker(settings: Settings, name: str, parent_pid: int | None = None) -> 
         stopping.set()
         runner.intake.join()
         runner.trainer.join()
+        runner.swap_thread.join()
         janitor.stop()
         chores.stop()
+        nudges.close()
         queue.close()
         catalogue.close()
 

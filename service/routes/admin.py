@@ -6,22 +6,18 @@ from typing import Any
 from fastapi import APIRouter
 
 from models.bundle import Bundle, BundleError, load_bundle
-from service import catalogue, problems
+from service import audit, catalogue, problems
+from service.auth import CallerOf
 from service.bundles import bundle_folders
 from service.jobs import training
 from service.library_view import generation_details
 from service.routes.jobs import job_schema
-from service.schemas.admin import AdaptRequest, BundleInfo, BundleList, IndexStatus, RebuildRequest
+from service.routes.swaps import served_schema
+from service.schemas.admin import AdaptRequest, BundleInfo, BundleList, IndexStatus, Place, RebuildRequest
 from service.schemas.jobs import Job
 from service.state import State, StateOf
 
 router = APIRouter(prefix="/v1/admin", tags=["admin"])
-
-
-@router.post("/index/rebuild", status_code=202, responses=problems.openapi("queue_unavailable"))
-async def rebuild_index(state: StateOf) -> Job:
-    """Build a new index generation, as a job; its result says what changed. One that waits already is not doubled."""
-    return job_schema(await state.read(_queue_rebuild, state))
 
 
 @router.post(
@@ -29,12 +25,14 @@ async def rebuild_index(state: StateOf) -> Job:
     status_code=202,
     responses=problems.openapi("queue_unavailable", "training_unavailable", "training_busy"),
 )
-async def adapt_bundle(state: StateOf, wanted: AdaptRequest) -> Job:
+async def adapt_bundle(state: StateOf, caller: CallerOf, wanted: AdaptRequest) -> Job:
     """Adapt the active model to the library's own films, as a job; its result says whether it is better, and where.
 
     One training at a time; the same again goes on where it was interrupted, or gives the job that is at it.
     """
-    return job_schema(await state.read(_queue_training, state, "adapt", wanted.model_dump()))
+    job = await state.read(_queue_training, state, "adapt", wanted.model_dump())
+    await state.read(audit.record, state.catalogue, caller.actor, "bundle.adapt_started", job.id, job.payload)
+    return job_schema(job)
 
 
 @router.post(
@@ -42,12 +40,14 @@ async def adapt_bundle(state: StateOf, wanted: AdaptRequest) -> Job:
     status_code=202,
     responses=problems.openapi("queue_unavailable", "training_unavailable", "training_busy"),
 )
-async def rebuild_bundle(state: StateOf, wanted: RebuildRequest) -> Job:
+async def rebuild_bundle(state: StateOf, caller: CallerOf, wanted: RebuildRequest) -> Job:
     """Make a model from nothing, as a job of hours: footage, training, figures; its result says where the bundle is.
 
     One training at a time; the same again goes on where it was interrupted, or gives the job that is at it.
     """
-    return job_schema(await state.read(_queue_training, state, "train", wanted.model_dump()))
+    job = await state.read(_queue_training, state, "train", wanted.model_dump())
+    await state.read(audit.record, state.catalogue, caller.actor, "bundle.rebuild_started", job.id, job.payload)
+    return job_schema(job)
 
 
 @router.get("/index", responses=problems.openapi())
@@ -60,14 +60,6 @@ async def index_status(state: StateOf) -> IndexStatus:
 async def list_bundles(state: StateOf) -> BundleList:
     """The models at hand, the active one marked."""
     return await state.read(_bundles, state)
-
-
-def _queue_rebuild(state: State) -> catalogue.Job:
-    if not state.queue.ping():
-        raise problems.queue_unavailable()
-    job = state.catalogue.create_job("rebuild")
-    state.queue.enqueue(job.id)
-    return job
 
 
 def _queue_training(state: State, kind: catalogue.JobKind, payload: dict[str, Any]) -> catalogue.Job:
@@ -94,24 +86,36 @@ def _queue_training(state: State, kind: catalogue.JobKind, payload: dict[str, An
 
 
 def _index_status(state: State) -> IndexStatus:
-    view = state.library.current()
+    serving = state.serving()
+    view = serving.library.current()
+    served = state.catalogue.served()
+    assert served is not None, "`ensure_serving` comes first"
     return IndexStatus(
         generation=view.generation,
-        bundle=state.encoders.bundle.name,
+        generation_number=serving.number,
+        bundle=serving.bundle.name,
+        bundle_fingerprint=serving.bundle.fingerprint,
         segments=len(view.segments.ids),
         vectors={str(key): rows for key, rows in view.index.counts.items()},
         live_additions=view.index.delta_rows,
         live_deletions=len(view.index.hidden),
-        waiting_videos=state.catalogue.waiting_count(state.encoders.bundle.fingerprint),
+        waiting_videos=state.catalogue.waiting_count(serving.bundle.fingerprint),
         details=generation_details(view.index.generation),
+        served=served_schema(served),
     )
 
 
 def _bundles(state: State) -> BundleList:
-    active = state.encoders.bundle
+    active = state.serving().bundle
+    served, candidate = state.catalogue.served(), state.catalogue.candidate()
+    places: dict[str, Place] = {active.fingerprint: "active"}
+    if served is not None and served.previous_bundle is not None:
+        places.setdefault(served.previous_bundle, "previous")
+    if candidate is not None and candidate.kind == "promote":
+        places.setdefault(candidate.bundle, "candidate")
     found = [bundle for bundle in map(_readable, bundle_folders(state.settings)) if bundle]
     known = {bundle.fingerprint: bundle for bundle in (*found, active)}  # a promoted one may be shipped too
-    return BundleList(bundles=[_info(bundle, active) for bundle in known.values()])
+    return BundleList(bundles=[_info(bundle, places.get(bundle.fingerprint)) for bundle in known.values()])
 
 
 def _readable(path: Path) -> Bundle | None:
@@ -121,11 +125,12 @@ def _readable(path: Path) -> Bundle | None:
         return None  # `mmv-search bundle verify` says why
 
 
-def _info(bundle: Bundle, active: Bundle) -> BundleInfo:
+def _info(bundle: Bundle, place: Place | None) -> BundleInfo:
     return BundleInfo(
         name=bundle.name,
         fingerprint=bundle.fingerprint,
-        active=bundle.fingerprint == active.fingerprint,
+        active=place == "active",
+        place=place,
         graph=bundle.graph,
         modalities=list(bundle.modalities),
         licence=bundle.licence,

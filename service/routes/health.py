@@ -25,10 +25,13 @@ async def readyz(state: StateOf, response: Response) -> Health:
 
 
 def _checks(state: State) -> dict[str, str]:
-    checks = {"catalogue": "ok", "bundle": state.encoders.bundle.name}
+    serving = state.serving()
+    checks = {"catalogue": "ok", "bundle": serving.bundle.name}
     try:
-        checks["index"] = state.library.current().generation or "live"
+        checks["index"] = serving.library.current().generation or "live"
     except SQLAlchemyError as error:
         checks["catalogue"] = type(error).__name__
+    if state.servings.behind is not None:  # the old model still answers
+        checks["model"] = "the one before; the log says why"
     checks["queue"] = "ok" if state.queue.ping() else "unavailable"
     return checks

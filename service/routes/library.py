@@ -153,7 +153,10 @@ async def get_timeline(
 ) -> Timeline:
     """How well each moment of one video suits some words, in order of time."""
     started = time.perf_counter()
-    video, moments, embed_ms, search_ms = await state.read(state.searcher.timeline, video_id, q, Options(match=match))
+    serving = state.serving()
+    video, moments, embed_ms, search_ms = await state.read(
+        serving.searcher.timeline, video_id, q, Options(match=match)
+    )
     total_ms = (time.perf_counter() - started) * 1000
     return Timeline(
         video_id=video.id,
@@ -168,6 +171,10 @@ async def get_timeline(
             )
             for moment in moments
         ],
+        generation=serving.library.generation,
+        generation_number=serving.number,
+        bundle=serving.bundle.name,
+        bundle_fingerprint=serving.bundle.fingerprint,
         took_ms=TookMs(decode=0, embed=round(embed_ms, 2), search=round(search_ms, 2), total=round(total_ms, 2)),
     )
 

@@ -13,6 +13,7 @@ from service.plans import Kind
 from service.routes.uploads import receive
 from service.schemas.search import Hit, SearchParameters, SearchResponse, TextParameters, TextQuery, TookMs
 from service.search import Example, Moment, Page, options_of
+from service.serving import Serving
 from service.state import State, StateOf
 
 router = APIRouter(tags=["search"])
@@ -74,25 +75,27 @@ async def search_video(request: Request, state: StateOf, parameters: Parameters)
 async def _by_words(state: State, words: str, parameters: SearchParameters) -> SearchResponse:
     started = time.perf_counter()
     options = options_of(parameters.model_dump(exclude={"q"}))
-    page = await state.read(state.searcher.text, words, options)
-    return _response(state, page, started)
+    serving = state.serving()
+    page = await state.read(serving.searcher.text, words, options)
+    return _response(serving, page, started)
 
 
 async def _by_example(request: Request, state: State, kind: Kind, parameters: SearchParameters) -> SearchResponse:
     started = time.perf_counter()
     options = options_of(parameters.model_dump())
     limits = MediaLimits(state.settings.max_query_s, state.settings.max_pixels)
+    serving = state.serving()
     async with receive(request, state, state.settings.max_query_bytes) as received:
         received_ms = _since(started)
         file = received.incoming
-        vectors, decode_ms, embed_ms = await state.compute(embed_example, kind, file.path, state.encoders, limits)
+        vectors, decode_ms, embed_ms = await state.compute(embed_example, kind, file.path, serving.encoders, limits)
         example = Example(kind, file.sha256, vectors)
-    page = await state.read(state.searcher.example, example, options)
-    return _response(state, page, started, decode_ms=received_ms + decode_ms, embed_ms=embed_ms)
+    page = await state.read(serving.searcher.example, example, options)
+    return _response(serving, page, started, decode_ms=received_ms + decode_ms, embed_ms=embed_ms)
 
 
 def _response(
-    state: State, page: Page, started: float, *, decode_ms: float = 0.0, embed_ms: float = 0.0
+    serving: Serving, page: Page, started: float, *, decode_ms: float = 0.0, embed_ms: float = 0.0
 ) -> SearchResponse:
     took = TookMs(
         decode=round(decode_ms, 2),
@@ -104,7 +107,9 @@ def _response(
         results=[_hit(moment) for moment in page.moments],
         next_cursor=page.next_cursor,
         generation=page.generation,
-        bundle=state.encoders.bundle.name,
+        generation_number=serving.number,
+        bundle=serving.bundle.name,
+        bundle_fingerprint=serving.bundle.fingerprint,
         took_ms=took,
     )
 

@@ -1,21 +1,30 @@
 """The index and the model bundles."""
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field
+
+from service.schemas.swaps import ServedInfo
+
+Place = Literal["active", "previous", "candidate"]
 
 
 class IndexStatus(BaseModel):
     """What is searched."""
 
     generation: str | None = Field(description="the current index generation; null before the first rebuild")
+    generation_number: int = Field(description="grows by one whenever another model or generation is searched")
     bundle: str
+    bundle_fingerprint: str
     segments: int
     vectors: dict[str, int] = Field(description="rows per channel.space, the live additions included")
     live_additions: int = Field(description="rows added since the generation, searched exactly beside it")
     live_deletions: int = Field(description="segments of the generation that are masked")
     waiting_videos: int = Field(description="ready videos that have yet to be taken in with the active bundle")
     details: dict[str, Any] | None = Field(description="generation.json: index type, recall, sizes, build time")
+    served: ServedInfo = Field(
+        description="what the catalogue says; with another number than `generation_number`, it is about to be followed"
+    )
 
 
 class BundleInfo(BaseModel):
@@ -24,6 +33,9 @@ class BundleInfo(BaseModel):
     name: str
     fingerprint: str
     active: bool
+    place: Place | None = Field(
+        description="active: searched with; previous: kept to go back to; candidate: to be searched with next"
+    )
     graph: str
     modalities: list[str]
     licence: str
@@ -34,7 +46,7 @@ class AdaptRequest(BaseModel):
     """How to adapt the active model to the library."""
 
     steps: int = Field(0, ge=0, le=100_000, description="steps of training; 0: as the library's length asks for")
-    promote: bool = Field(False, description="if it is better, make it the active model at the next start")
+    promote: bool = Field(False, description="if it is better, bring it into service: queue its promotion")
 
 
 class RebuildRequest(BaseModel):
@@ -45,7 +57,7 @@ class RebuildRequest(BaseModel):
     held_out_clips: int = Field(1000, ge=0, le=100_000, description="clips to film for the figures")
     validation_clips: int = Field(300, ge=0, le=100_000, description="clips to film to watch training by")
     seed: int = Field(1, ge=0, description="seed of the footage")
-    promote: bool = Field(False, description="make it the active model at the next start")
+    promote: bool = Field(False, description="bring it into service: queue its promotion")
 
 
 class BundleList(BaseModel):

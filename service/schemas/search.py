@@ -93,7 +93,9 @@ class SearchResponse(BaseModel):
     results: list[Hit]
     next_cursor: str | None
     generation: str | None = Field(description="the index generation that was searched; null before the first")
+    generation_number: int = Field(description="grows by one whenever another model or generation is searched")
     bundle: str = Field(description="name of the model")
+    bundle_fingerprint: str = Field(description="tells models of one name apart")
     took_ms: TookMs
 
 
@@ -113,4 +115,8 @@ class Timeline(BaseModel):
     video_id: str
     duration_s: float
     moments: list[TimelineMoment]
+    generation: str | None
+    generation_number: int
+    bundle: str
+    bundle_fingerprint: str
     took_ms: TookMs

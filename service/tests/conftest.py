@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from models.bundle import load_bundle
+from models.bundle import Bundle, load_bundle
 from models.runtime import Encoders
-from models.tests import media_samples
+from models.tests import media_samples, tiny_bundle
 from service.catalogue import Catalogue, open_catalogue
 from service.settings import Settings
 from service.tests.postgres import empty_postgres_url, postgres_server, postgres_template, postgres_url
@@ -52,6 +52,18 @@ def library(settings: Settings) -> Iterator[Catalogue]:
     catalogue = open_catalogue(settings)
     yield catalogue
     catalogue.close()
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """The bundle of a very small network, with random weights."""
+    return tiny_bundle.export(tmp_path_factory.mktemp("tiny") / "tiny", name="tiny")
+
+
+@pytest.fixture(scope="session")
+def other(tiny: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """As `tiny`, with other weights."""
+    return tiny_bundle.with_other_weights(tiny, tmp_path_factory.mktemp("other") / "other", "other")
 
 
 @pytest.fixture(scope="session")

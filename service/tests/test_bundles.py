@@ -6,24 +6,38 @@ import shutil
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
-from models.bundle import MANIFEST, Bundle, BundleError, shipped_bundle_path
-from models.tests import media_samples, tiny_bundle
-from service.bundles import back_to_shipped, bundle_folders, promote
+from models.bundle import MANIFEST, Bundle, BundleError, load_bundle, shipped_bundle_path
+from models.tests import media_samples
+from service.bundles import bundle_folders, keep, point_to
 from service.catalogue import Catalogue
+from service.cli import app
+from service.commands.common import told
 from service.settings import Settings
 from service.tests.test_cli import assert_one_line, run
 from service.tests.test_upload import upload
 
 
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    return tiny_bundle.export(tmp_path_factory.mktemp("bundles") / "tiny", name="My bundle / 1")
-
-
 @pytest.fixture
-def folder(whole: Bundle, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(whole.path, tmp_path / "folder"))
+def folder(tiny: Bundle, tmp_path: Path) -> Path:
+    folder = Path(shutil.copytree(tiny.path, tmp_path / "folder"))
+    manifest = json.loads((folder / MANIFEST).read_text())
+    (folder / MANIFEST).write_text(json.dumps({**manifest, "name": "My bundle / 1"}))
+    return folder
+
+
+def promote(folder: Path, settings: Settings) -> Bundle:
+    """Keep a bundle in the home, and have the home name it."""
+    kept = keep(folder, settings)
+    point_to(kept, settings)
+    return kept
+
+
+def back_to_shipped(settings: Settings) -> Bundle:
+    shipped = load_bundle(shipped_bundle_path())
+    point_to(shipped, settings)
+    return shipped
 
 
 def test_a_promoted_bundle_outlives_its_folder_and_the_move_of_the_home(
@@ -90,7 +104,23 @@ def test_a_pointer_to_nothing_is_told_with_the_way_back(settings: Settings, said
     assert back_to_shipped(settings).path == settings.bundle_path()
 
 
-def test_the_commands_promote_list_show_and_go_back(
+def said(*arguments: str | Path, home: Path) -> str:
+    """What a command says when all is well, on both streams; in this process, since starting one takes long."""
+    result = CliRunner().invoke(app, [*map(str, arguments), "--home", str(home)])
+    assert result.exit_code == 0, (result.output, result.exception)
+    return result.output
+
+
+def refusal(*arguments: str | Path, home: Path) -> str:
+    """The one line with which a command fails."""
+    result = CliRunner().invoke(app, [*map(str, arguments), "--home", str(home)])
+    assert result.exception is not None
+    line = told(result.exception)
+    assert line is not None, repr(result.exception)
+    return line
+
+
+def test_at_rest_a_library_waits_with_the_switch_until_it_is_served_unless_told_otherwise(
     folder: Path, tmp_path: Path, settings: Settings, library: Catalogue
 ) -> None:
     home = settings.home
@@ -99,21 +129,40 @@ def test_the_commands_promote_list_show_and_go_back(
     library.claim_job(job.id, "earlier")
     library.store_segments(video.id, "another bundle", [])
     library.finish_job(job.id, "earlier")
-    told = run("bundle", "promote", folder, "--home", home)
-    assert (told.returncode, told.stderr) == (
-        0,
-        "1 video is then embedded anew; each can be found as soon as that is done.\n",
-    )
-    assert told.stdout.startswith("My bundle / 1 (")
-    lines = run("bundle", "list", home=home).stdout.splitlines()
+    promoted = said("bundle", "promote", folder, home=home)
+    assert promoted.startswith("My bundle / 1 (")
+    assert "by the next `mmv-search serve`" in promoted
+    candidate = library.candidate()
+    assert candidate is not None
+    assert (candidate.bundle_name, candidate.state) == ("My bundle / 1", "embedding")
+    assert library.served() == library.begin_serving("", "", None, None)
+    assert "promote of My bundle / 1: embedding" in said("index", "status", home=home)
+    said("index", "discard", home=home)
+
+    assert "1 video is embedded with it at the next start" in said("bundle", "promote", folder, "--at-once", home=home)
+    lines = said("bundle", "list", home=home).splitlines()
     assert [line[0] for line in lines if "My bundle / 1" in line] == ["*"]
     assert [line[0] for line in lines if "freedoom" in line] == [" "]
-    assert '"seed": 0' in run("bundle", "show", home=home).stdout.replace("'", '"')
-    assert "window_s" in run("bundle", "show", "My bundle / 1", home=home).stdout
+    assert '"seed": 0' in said("bundle", "show", home=home).replace("'", '"')
+    assert "window_s" in said("bundle", "show", "My bundle / 1", home=home)
+    assert "searched again: freedoom" in said("bundle", "rollback", home=home)
+    assert settings.bundle_path() == shipped_bundle_path()
+    assert "searched again: My bundle / 1" in said("bundle", "rollback", home=home)
+    assert "No index generation" in refusal("index", "rollback", home=home)
+    assert "waits to be confirmed" in refusal("index", "confirm", home=home)
+
+
+def test_a_bundle_that_is_gone_is_told_with_the_way_back(folder: Path, settings: Settings, library: Catalogue) -> None:
+    home = settings.home
+    said("bundle", "promote", folder, home=home)  # an empty library: at once
+    served = library.served()
+    assert served is not None
+    assert served.bundle_name == "My bundle / 1"
     shutil.rmtree(settings.bundle_path())
-    for command in (("bundle", "list"), ("bundle", "show"), ("serve",), ("index", "status")):
-        assert_one_line(run(*command, home=home), str(settings.active_bundle_file), "--shipped")
-    assert run("bundle", "promote", "--shipped", home=home).returncode == 0
-    assert run("bundle", "show", home=home).returncode == 0
-    assert_one_line(run("bundle", "promote", home=home), "--shipped")
-    assert_one_line(run("bundle", "promote", tmp_path / "nowhere", home=home), "nowhere", MANIFEST)
+    for command in (("bundle", "list"), ("bundle", "show")):
+        assert "--shipped" in refusal(*command, home=home)
+    assert_one_line(run("serve", home=home), str(settings.bundles_dir), "--shipped")
+    said("bundle", "promote", "--shipped", home=home)
+    said("bundle", "show", home=home)
+    assert "--shipped" in refusal("bundle", "promote", home=home)
+    assert MANIFEST in refusal("bundle", "promote", home / "nowhere", home=home)

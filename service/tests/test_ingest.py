@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from index import SpaceKey
-from index import SpaceKey
 from models.preprocess.media import MediaError
 from models.runtime import Embedding, Encoders
 from models.tests import media_samples

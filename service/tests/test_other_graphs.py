@@ -25,8 +25,8 @@ DISJOINT = {**MODEL, "image": WHOLE[:3], "audio": ("fine", "representation")}
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    return tiny_bundle.export(tmp_path_factory.mktemp("bundles") / "tiny")
+def whole(tiny: Bundle) -> Bundle:
+    return tiny
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from sqlalchemy import delete
 
-from index.generation import write_generation
+from index.generation import current_name, write_generation
 from index.spaces import SpaceKey
 from models.bundle import load_bundle
 from models.preprocess.media import MediaInfo
@@ -63,7 +63,8 @@ class Library:
         return self.encoders.bundle.fingerprint
 
     def searcher(self, cache: ResultCache | None = None) -> Searcher:
-        view = LibraryView(self.catalogue, self.bundle, self.settings.index_dir)
+        folder = self.settings.index_dir
+        view = LibraryView(self.catalogue, self.bundle, folder, current_name(folder))
         return Searcher(self.catalogue, view, self.encoders, cache)
 
     def rebuild(self) -> str:
@@ -139,16 +140,21 @@ def test_a_generation_and_what_came_and_went_since_give_the_same_results_as_the_
         ]
 
 
-def test_a_new_generation_is_picked_up(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("service.library_view.POLL_S", 0.0)
+def test_a_view_of_another_generation_goes_on_from_what_one_has_read(library: Library) -> None:
     video_id, vectors = library.add("film")
-    searcher = library.searcher()
-    assert searcher.example(by_vector(vectors[0]), Options()).generation is None
+    first = library.searcher()
+    assert first.example(by_vector(vectors[0]), Options()).generation is None
     name = library.rebuild()
-    page = searcher.example(by_vector(vectors[0]), Options())
-    assert page.generation == name
-    assert videos_of(page)[0] == video_id
-    assert searcher.library.current().index.delta_rows == 0
+    late, late_vectors = library.add("late")
+    folder = library.settings.index_dir
+    view = LibraryView(library.catalogue, library.bundle, folder, name, like=first.library)
+    second = Searcher(library.catalogue, view, library.encoders)
+    for wanted, rows in ((video_id, vectors), (late, late_vectors)):
+        page = second.example(by_vector(rows[0]), Options())
+        assert page.generation == name
+        assert videos_of(page)[0] == wanted
+    assert view.current().index.delta_rows == len(late_vectors)
+    assert first.library.current().generation is None
 
 
 def test_a_damaged_generation_is_passed_over(library: Library) -> None:
@@ -312,8 +318,7 @@ def test_a_cached_answer_that_names_segments_that_are_gone_is_not_shown(library:
     assert (page.embed_ms, page.moments) == (0, [])
 
 
-def test_searches_go_on_while_the_library_changes(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("service.library_view.POLL_S", 0.0)
+def test_searches_go_on_while_the_library_changes(library: Library) -> None:
     kept, vectors = library.add("kept")
     searcher = library.searcher()
     over = threading.Event()
@@ -333,8 +338,10 @@ def test_searches_go_on_while_the_library_changes(library: Library, monkeypatch:
             video_id, _ = library.add(f"film {i}")
             if i % 2:
                 library.catalogue.delete_video(video_id)
-            if i % 5 == 4:
-                library.rebuild()
+            if i % 5 == 4:  # as `serving.py` does it
+                folder, name = library.settings.index_dir, library.rebuild()
+                view = LibraryView(library.catalogue, library.bundle, folder, name, like=searcher.library)
+                searcher = Searcher(library.catalogue, view, library.encoders)
         over.set()
         assert all(looker.result() > 0 for looker in lookers)
     assert set(videos_of(searcher.example(by_vector(vectors[1]), Options(limit=100)))) == {

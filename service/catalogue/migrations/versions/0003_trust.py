@@ -136,6 +136,7 @@ def _swaps_upgrade() -> None:
         sa.Column("previous_bundle", sa.String(length=64), nullable=True),
         sa.Column("previous_name", sa.String(), nullable=True),
         sa.Column("previous_generation", sa.String(length=32), nullable=True),
+        sa.Column("pinned", sa.Boolean(), nullable=False),
         sa.Column("reason", sa.String(length=16), nullable=False),
         sa.Column("job_id", sa.String(length=40), nullable=True),
         sa.Column("switched_at", sa.DateTime(), nullable=False),

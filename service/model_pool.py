@@ -1,0 +1,71 @@
+"""The encoders of a process by the fingerprint of their bundle: each loaded once, and gone when nobody holds them."""
+
+import logging
+import threading
+import weakref
+
+from models.bundle import Bundle, BundleError, load_bundle
+from models.runtime import Encoders
+from service.bundles import bundle_folders
+from service.catalogue import Catalogue
+from service.settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+def find_bundle(settings: Settings, fingerprint: str, name: str = "") -> Bundle:
+    """The bundle with this fingerprint among those at hand. Raises BundleError with the way out."""
+    for folder in bundle_folders(settings):
+        try:
+            bundle = load_bundle(folder)
+        except BundleError:
+            continue  # damaged: it cannot be this one
+        if bundle.fingerprint == fingerprint:
+            return bundle
+    raise BundleError(
+        f"The library is searched with the bundle {name or 'with the fingerprint'} ({fingerprint[:12]}), which is "
+        f"neither shipped nor whole in {settings.bundles_dir}. Promote it again (mmv-search bundle promote DIR), or go "
+        "back to the shipped one: mmv-search bundle promote --shipped"
+    )
+
+
+class ModelPool:
+    """Encoders that are shared by all who ask for the same bundle. Thread-safe."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._held: weakref.WeakValueDictionary[str, Encoders] = weakref.WeakValueDictionary()
+
+    def get(self, fingerprint: str, name: str = "") -> Encoders:
+        """Encoders that can answer at once. They are let go of when the last holder does. Raises BundleError."""
+        with self._lock:
+            encoders = self._held.get(fingerprint)
+            if encoders is None:
+                encoders = Encoders(find_bundle(self._settings, fingerprint, name), precision=self._settings.precision)
+                encoders.warm()
+                self._held[fingerprint] = encoders
+            return encoders
+
+
+class ActiveModel:
+    """The encoders of the bundle that is served, as a worker needs them: looked up anew for each job. Thread-safe."""
+
+    def __init__(self, catalogue: Catalogue, pool: ModelPool) -> None:
+        self._catalogue, self.pool = catalogue, pool
+        self._encoders: Encoders | None = None
+
+    def encoders(self) -> Encoders:
+        """Of what is served now. Raises BundleError when that is not at hand."""
+        served = self._catalogue.served()
+        assert served is not None, "`ensure_serving` comes first"
+        if self._encoders is None or self._encoders.bundle.fingerprint != served.bundle:
+            self._encoders = self.pool.get(served.bundle, served.bundle_name)
+        return self._encoders
+
+    def refresh(self) -> None:
+        """Let go of what is not served any more."""
+        try:
+            self.encoders()
+        except BundleError as error:
+            log.error("%s", error)
