@@ -95,7 +95,7 @@ def remove_files(settings: Settings, catalogue: Catalogue, erasure: Erasure) -> 
     with MediaStore(settings.media_dir).exclusive():  # so that it cannot come back in between
         if catalogue.video(erasure.video_id) is not None:
             return
-        for path in named_files(settings.home, erasure):
+        for path in [*named_files(settings.home, erasure), *told_uploads(settings.upload_dir, erasure)]:
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path, ignore_errors=True)
             else:
@@ -169,6 +169,23 @@ def named_files(home: Path, erasure: Erasure) -> list[Path]:
     return sorted(found)
 
 
+def told_uploads(folder: Path, erasure: Erasure) -> list[Path]:
+    """Files of resumable uploads of the video: what is remembered of those that are over, and older beginnings.
+
+    One that began after the deletion brings the video back, which is somebody's right.
+    """
+    found: list[Path] = []
+    for path in sorted(folder.glob("*.json")):
+        with contextlib.suppress(FileNotFoundError):
+            said = path.read_text(encoding="utf-8", errors="replace")
+            if erasure.sha256 not in said and erasure.video_id not in said:
+                continue
+            is_over = f'"{erasure.video_id}"' in said  # its answer names the video
+            if is_over or path.stat().st_mtime <= erasure.requested_at.timestamp():
+                found += [path, *folder.glob(f"{path.stem}.data")]
+    return found
+
+
 def _folders(home: Path) -> list[Path]:
     if not home.is_dir():
         return []
@@ -185,8 +202,8 @@ def _look_at_rows(catalogue: Catalogue, erasure: Erasure, scrubbed: bool) -> lis
 
 
 def _look_at_files(settings: Settings, erasure: Erasure) -> Iterator[Look]:
-    found = named_files(settings.home, erasure)
-    how = f"listed the folder for names that begin with {erasure.video_id} or {erasure.sha256[:16]}"
+    found = [*named_files(settings.home, erasure), *told_uploads(settings.upload_dir, erasure)]
+    how = f"listed the folder for names that begin with {erasure.video_id} or its SHA-256"
     folders = {settings.media_dir, settings.thumbnails_dir, settings.upload_dir, settings.orphans_dir}
     for folder in sorted({*folders, *_folders(settings.home)}):
         count = sum(1 for path in found if path.is_relative_to(folder))

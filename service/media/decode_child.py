@@ -273,6 +273,8 @@ def windows(
     """A message for each window of the film from `first_window` on (see `confined.DecodedWindow`)."""
     spec, facts = InputSpec(**inputs), MediaInfo(**info)
     starts = window_starts(facts.duration_s, spec.window_s, spec.hop_s, spec.step_s)
+    if first_window >= len(starts):
+        return  # all were there already: a crash came between the last and the end of the ingest
     firsts = [round(start / spec.step_s) for start in starts]
     shown = _preview_frames(facts.duration_s, spec.step_s) if preview else []
     picture = _Picture(file, spec, facts, firsts, first_window, thumbnail_width, shown, threads)

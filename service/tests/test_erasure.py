@@ -102,6 +102,8 @@ def test_nothing_of_a_deleted_video_is_left_and_the_others_lose_nothing(
         (settings.home / folder).mkdir(exist_ok=True)
         (settings.home / folder / f"{gone.id}.mp4").write_bytes(b"x")
         (settings.home / folder / f"{gone.sha256}.part").write_bytes(b"x")
+    told = settings.upload_dir / f"{'0' * 32}.json"
+    told.write_text(f'{{"sha256": "{gone.sha256}", "metadata": {{"filename": "secret name.mp4"}}}}')
     cache = ResultCache(redis_server.url)
     segment = library.segment_ids(BUNDLE)[-1]
     key = f"{library.library_id()}:{BUNDLE}:{library.revision()}:key"
@@ -121,6 +123,7 @@ def test_nothing_of_a_deleted_video_is_left_and_the_others_lose_nothing(
     assert done.completed_at is not None
     assert is_clean(look(settings, library, redis, done))
     assert library.pending_erasures() == []
+    assert not told.exists()
     assert cache.get(key) is None
     served = library.served()
     assert served is not None
