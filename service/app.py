@@ -1,6 +1,7 @@
 """The HTTP application: opens the parts of the service, mounts the routes."""
 
 import os
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -20,7 +21,8 @@ from service.media.thumbnails import Thumbnails
 from service.model_pool import ModelPool
 from service.nudges import Nudges
 from service.result_cache import ResultCache
-from service.routes import admin, erasure, health, jobs, keys, library, search, session, swaps
+from service.resumable import finish_all
+from service.routes import admin, companions, erasure, health, jobs, keys, library, search, session, swaps, tus
 from service.serving import Servings
 from service.settings import Settings
 from service.state import State
@@ -40,6 +42,8 @@ def create_app(settings: Settings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.parts = parts = await anyio.to_thread.run_sync(open_parts, settings)
         access.open(parts.catalogue)
+        finishing = threading.Thread(target=finish_all, args=(parts,), name="finish-uploads", daemon=True)
+        finishing.start()
         yield
         await access.close()
         parts.close()
@@ -50,7 +54,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(AccessControl, access=access)
     security_headers.install(app)
     problems.install(app)
-    for module in (search, library, erasure, jobs, admin, swaps, keys, session, health):
+    for module in (search, library, companions, tus, erasure, jobs, admin, swaps, keys, session, health):
         app.include_router(module.router)
     mount_ui(app)
     return app

@@ -8,8 +8,8 @@ from fastapi import Request
 from python_multipart import MultipartParser
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
-from starlette.requests import ClientDisconnect
 
+from service.bodies import Broken, gathered
 from service.problems import Refused
 
 # A title, tags: more is no such form.
@@ -17,16 +17,19 @@ MOST_FIELDS = 100
 LONGEST_FIELD = 16 * 1024
 
 FILE_PART = "file"
+# Parts that are files too, but small: kept in memory, of at most so many bytes.
+SMALL_FILES = {"subtitles": 4 * 1024 * 1024}
 
 Write = Callable[[bytes], Awaitable[None]]
 
 
 @dataclass
 class Form:
-    """What came beside the file. `filename` is None when there was no file part."""
+    """What came beside the file. `filename` is None when there was no file part; `small_files` are by part name."""
 
     filename: str | None = None
     fields: dict[str, list[str]] = field(default_factory=dict)
+    small_files: dict[str, bytes] = field(default_factory=dict)
 
 
 def form_schema(description: str, **fields: dict[str, Any]) -> dict[str, Any]:
@@ -39,7 +42,8 @@ def form_schema(description: str, **fields: dict[str, Any]) -> dict[str, Any]:
 async def read_form(request: Request, write: Write) -> Form:
     """Read a form, passing the bytes of its part `file` to `write` as they come.
 
-    Raises Refused: bad_request (not such a form, or cut off), missing_file, invalid_request; and what `write` raises.
+    Raises Refused: bad_request (not such a form, or cut off), missing_file, invalid_request, request_timeout; and what
+    `write` raises.
     """
     kind, options = parse_options_header(request.headers.get("content-type"))
     boundary = options.get(b"boundary")
@@ -49,16 +53,18 @@ async def read_form(request: Request, write: Write) -> Form:
     form = Form()
     try:
         parser = MultipartParser(boundary, events.callbacks())
-        async for chunk in request.stream():
+        async for chunk in gathered(request):
             parser.write(chunk)
             for name, is_file, data in events.take():
                 if is_file:
                     form.filename = clean_filename(events.filename)
                     await write(data)
+                elif name in SMALL_FILES:
+                    form.small_files[name] = data
                 else:
                     form.fields.setdefault(name, []).append(_text(name, data))
         parser.finalize()
-    except ClientDisconnect:
+    except Broken:
         raise Refused("bad_request", "The connection ended before the file did.") from None
     except FormParserError:
         raise Refused("bad_request", "The multipart form is damaged or cut off.") from None
@@ -147,7 +153,7 @@ class _Events:
             self._out.append((name, True, data[start:end]))
             return
         self._value += data[start:end]
-        if len(self._value) > LONGEST_FIELD:
+        if len(self._value) > SMALL_FILES.get(name, LONGEST_FIELD):
             raise Refused("invalid_request", f"The form's field {name[:80]!r} is too long.")
 
     def _end(self) -> None:

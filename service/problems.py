@@ -19,7 +19,8 @@ from starlette.routing import Match, Mount
 from models.preprocess.media import MediaError
 from models.preprocess.text import UnknownWords
 from service.catalogue.paging import BadCursor
-from service.problem_codes import PROBLEMS, code_of_file, problem_document
+from service.media.partial import UploadBusy, UploadGone
+from service.problem_codes import CHECKSUM_MISMATCH, PROBLEMS, code_of_file, problem_document
 from service.schemas.common import Problem
 
 log = logging.getLogger(__name__)
@@ -101,6 +102,13 @@ def response(code: str, detail: str, headers: dict[str, str] | None = None, **ex
     return JSONResponse(body, status_code=body["status"], headers=headers, media_type=PROBLEM_JSON)
 
 
+def document_of(error: Refused | MediaError) -> dict[str, Any]:
+    """The problem document of an error that is about the request or its file."""
+    if isinstance(error, MediaError):
+        return document(code_of_file(error.code), error.message)
+    return document(error.code, error.detail, **error.extra)
+
+
 def openapi(*codes: str) -> dict[int | str, dict[str, Any]]:
     """The `responses` of a route: each status with the codes it may carry, those of every route included."""
     by_status: dict[int, list[str]] = {}
@@ -108,11 +116,15 @@ def openapi(*codes: str) -> dict[int | str, dict[str, Any]]:
         by_status.setdefault(PROBLEMS[code][0], []).append(code)
     return {
         status: {
-            "description": f"{HTTPStatus(status).phrase}: {', '.join(names)}",
+            "description": f"{_phrase(status)}: {', '.join(names)}",
             "content": {PROBLEM_JSON: {"schema": {"$ref": f"#/components/schemas/{Problem.__name__}"}}},
         }
         for status, names in sorted(by_status.items())
     }
+
+
+def _phrase(status: int) -> str:
+    return "Checksum Mismatch" if status == CHECKSUM_MISMATCH else HTTPStatus(status).phrase
 
 
 def install(app: FastAPI) -> None:
@@ -157,16 +169,34 @@ def install(app: FastAPI) -> None:
     async def disk(request: Request, error: OSError) -> JSONResponse:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise error
-        return response("storage_full", "The disk of the service is full, so the file was not kept.")
+        return storage_full()
+
+    @app.exception_handler(UploadGone)
+    async def upload_gone(request: Request, error: UploadGone) -> JSONResponse:
+        return response("upload_not_found", "There is no such upload: it was given up, or has expired. Begin anew.")
+
+    @app.exception_handler(UploadBusy)
+    async def upload_busy(request: Request, error: UploadBusy) -> JSONResponse:
+        headers = {"Retry-After": "1"}
+        return response("upload_locked", "Another request is at this upload. Ask how far it is in a moment.", headers)
 
     @app.exception_handler(OperationalError)
     async def busy(request: Request, error: OperationalError) -> JSONResponse:
         log.error("catalogue: %s", error)
-        return response("catalogue_busy", "The library could not be read or written just now. Try again in a moment.")
+        if "disk is full" in str(error.orig):  # SQLite's words
+            return storage_full()
+        detail = "The library could not be read or written just now. Try again in a moment."
+        return response("catalogue_busy", detail, {"Retry-After": "1"})
 
     @app.exception_handler(Exception)
     async def unexpected(request: Request, error: Exception) -> JSONResponse:
         return response("internal_error", "The server failed on this request; its log says why.")
+
+
+def storage_full() -> JSONResponse:
+    """507: not an error of the request."""
+    detail = "The disk of the service is full, so nothing was kept. Free some space there, then send it again."
+    return response("storage_full", detail, {"Retry-After": "60"})
 
 
 def unknown_words(error: UnknownWords) -> JSONResponse:

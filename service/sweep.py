@@ -3,6 +3,7 @@
 import logging
 
 from service.catalogue import Catalogue
+from service.media.partial import PartialUploads
 from service.media.store import MediaStore
 from service.settings import Settings
 
@@ -10,15 +11,16 @@ log = logging.getLogger(__name__)
 
 
 def sweep_home(settings: Settings, catalogue: Catalogue) -> int:
-    """Removes uploads in flight and moves stored files without a row to `orphans`; how many files went.
+    """Removes uploads that cannot be gone on with, moves stored files without a row to `orphans`; how many files went.
 
     To be called before uploads are accepted. A catalogue without any video says nothing about the files (it may be a
     new one, or the wrong one): then they all stay where they are.
     """
-    gone = 0
-    for path in settings.upload_dir.glob("*.part"):
-        path.unlink(missing_ok=True)
-        gone += 1
+    gone = PartialUploads(settings.upload_dir, settings.upload_expires_s).sweep()
+    for pattern in ("*.part", "*.tmp"):
+        for path in settings.upload_dir.glob(pattern):
+            path.unlink(missing_ok=True)
+            gone += 1
     store = MediaStore(settings.media_dir)
     with store.exclusive():
         stored = store.stored()

@@ -48,14 +48,18 @@ def subtitles_beside(film: Path) -> Path | None:
 
 
 def read_subtitles(path: Path) -> Subtitles:
-    """Read a file in UTF-8 or UTF-16, or else in Windows' western encoding, as old ones are."""
-    data = path.read_bytes()
+    """Read a file (`decode_subtitles`)."""
+    return parse_subtitles(decode_subtitles(path.read_bytes()))
+
+
+def decode_subtitles(data: bytes) -> str:
+    """The text of a file in UTF-8 or UTF-16, or else in Windows' western encoding, as old ones are."""
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return parse_subtitles(data.decode("utf-16", errors="replace"))
+        return data.decode("utf-16", errors="replace")
     try:
-        return parse_subtitles(data.decode("utf-8-sig"))
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError:
-        return parse_subtitles(data.decode("cp1252", errors="replace"))
+        return data.decode("cp1252", errors="replace")
 
 
 def parse_subtitles(text: str) -> Subtitles:

@@ -1,10 +1,14 @@
 """Taking a file into the library, and out of it again: bytes and rows come and go together."""
 
+import errno
 import hashlib
+import os
 import secrets
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import Protocol
 
 from models.preprocess.media import MediaError
 from service.catalogue import Catalogue, Job, Video
@@ -13,6 +17,17 @@ from service.media import confined
 from service.media.confined import MediaLimits
 from service.media.store import MediaStore
 from service.media.thumbnails import Thumbnails
+
+
+class CompleteFile(Protocol):
+    """A file that has come in whole."""
+
+    @property
+    def path(self) -> Path: ...
+    @property
+    def sha256(self) -> str: ...
+    @property
+    def size(self) -> int: ...
 
 
 class Incoming:
@@ -43,7 +58,7 @@ class Incoming:
         self._file.write(chunk)
 
     def close(self) -> None:
-        """The file is complete; `path` can be read from now on. Raises MediaError (empty_file)."""
+        """The file is complete; `path` can be read from now on. Raises MediaError (empty_file), OSError."""
         self._file.close()
         if not self.size:
             raise MediaError("empty_file", "The file is empty (0 bytes). Send the media file itself.")
@@ -59,32 +74,54 @@ class Incoming:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._file.close()
-        self.path.unlink(missing_ok=True)
+        try:
+            self._file.close()
+        except OSError:  # the disk is full: what could not be written is not wanted any more
+            pass
+        finally:
+            self.path.unlink(missing_ok=True)
+
+
+def require_space(folder: Path, coming_bytes: int, reserve_bytes: int) -> None:
+    """Raises OSError(ENOSPC) unless so many bytes fit beside what must stay free for everything else."""
+    if shutil.disk_usage(folder).free < coming_bytes + reserve_bytes:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
 
 
 def add_to_library(
-    incoming: Incoming,
+    file: CompleteFile,
     filename: str,
     title: str,
     tags: Sequence[str],
     limits: MediaLimits,
     catalogue: Catalogue,
     store: MediaStore,
+    subtitles: str | None = None,
 ) -> tuple[Video, Job, bool]:
     """Checks a complete file, keeps it, and records its video and ingest job: (video, job, whether it is new).
 
-    The caller then sends the job's id to the queue. Raises MediaError, after which nothing of the file is left.
+    The file is moved away. The caller then sends the job's id to the queue. Raises MediaError and OSError, after which
+    nothing of the file is left but itself.
     """
-    info = confined.probe(incoming.path, limits)
+    crash_point("upload.received")
+    info = confined.probe(file.path, limits)
     if info.is_image:
         raise MediaError(
             "unsupported_media",
             "The library takes films and sounds, not still images. To find where a picture is from, search by image.",
         )
+    crash_point("upload.probed")
     with store.exclusive():
-        store.put(incoming.path, incoming.sha256)
-        return catalogue.add_video(incoming.sha256, filename, title, tags, incoming.size, info)
+        store.put(file.path, file.sha256)
+        crash_point("upload.stored")
+        try:
+            added = catalogue.add_video(file.sha256, filename, title, tags, file.size, info, subtitles)
+        except BaseException:
+            if not catalogue.has_media(file.sha256):  # raises by itself when the catalogue is away: the sweep finds it
+                store.delete(file.sha256)
+            raise
+        crash_point("upload.recorded")
+        return added
 
 
 def remove_from_library(

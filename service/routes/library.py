@@ -8,30 +8,27 @@ from fastapi import APIRouter, Query, Request, Response
 
 from service import catalogue, problems
 from service.auth import CallerOf
-from service.catalogue import Job
-from service.catalogue.jobs import ACTIVE
 from service.chores import queue_erasures
-from service.media.confined import MediaLimits
-from service.media.upload import add_to_library, remove_from_library
+from service.media.upload import remove_from_library
 from service.media_types import media_type
-from service.multipart import Form, form_schema
-from service.problems import Refused, not_found, queue_unavailable
+from service.multipart import form_schema
+from service.problems import Refused, not_found
 from service.ranges import file_response
-from service.routes.uploads import Received, receive
+from service.routes.uploads import declared_bytes, receive
 from service.schemas.library import (
     LONGEST_TAG,
     LONGEST_TITLE,
-    MOST_TAGS,
     Uploaded,
     Video,
     VideoChange,
     VideoPage,
     VideoStatus,
-    plain,
 )
 from service.schemas.search import Match, Timeline, TimelineMoment, TookMs
 from service.search import Options
 from service.state import State, StateOf
+from service.subtitles import webvtt_of
+from service.taking_in import describe_form, require_room, take_in, uploaded
 
 router = APIRouter(prefix="/v1", tags=["library"])
 
@@ -48,7 +45,9 @@ FILE_HEADERS = {
     status_code=202,
     responses={
         **problems.openapi(
-            "bad_request", "missing_file", "queue_unavailable", "storage_full", "rate_limited", *problems.FILE_CODES
+            *("bad_request", "missing_file", "request_timeout", "subtitles_unreadable", "body_too_large"),
+            *("queue_unavailable", "queue_full", "storage_full", "rate_limited"),
+            *problems.FILE_CODES,
         ),
         200: {"model": Uploaded, "description": "the same bytes are in the library already"},
     },
@@ -56,16 +55,20 @@ FILE_HEADERS = {
         "a film or a sound, in any container and codec that ffmpeg reads",
         title={"type": "string", "maxLength": LONGEST_TITLE, "description": "the file's name, if left out"},
         tags={"type": "string", "description": "separated by commas; may be given several times"},
+        subtitles={"type": "string", "description": "the text of an .srt or .vtt file, or that file"},
     ),
 )
 async def upload_video(request: Request, response: Response, state: StateOf) -> Uploaded:
     """Add a film or a sound. It is searchable when its job is done."""
+    await state.read(require_room, state, declared_bytes(request))
     async with receive(request, state, state.settings.max_upload_bytes) as received:
-        title, tags = title_and_tags(received.form)
-        video, job, created = await state.take_in(_take_in, state, received, title, tags)
+        given = received.form.small_files.get("subtitles", b"").strip()
+        subtitles = await state.read(webvtt_of, given) if given else None
+        said = describe_form(received.form, subtitles)
+        video, job, created = await state.take_in(take_in, state, received.incoming, said)
     response.status_code = 202 if created or job.status in ("queued", "running") else 200
     response.headers["Location"] = f"/v1/videos/{video.id}"
-    return Uploaded(video_id=video.id, job_id=job.id, status=video.status, created=created)
+    return uploaded(video, job, created)
 
 
 @router.get("/videos", responses=problems.openapi("bad_cursor"))
@@ -179,19 +182,6 @@ async def get_timeline(
     )
 
 
-def title_and_tags(form: Form) -> tuple[str, list[str]]:
-    """What a form says of a video. Raises Refused(invalid_request)."""
-    name = form.filename or "unnamed"
-    title = plain((form.fields.get("title") or [""])[-1]) or name.rsplit(".", 1)[0] or name
-    tags = [plain(tag) for value in form.fields.get("tags", []) for tag in value.split(",")]
-    tags = list(dict.fromkeys(tag for tag in tags if tag))
-    if len(title) > LONGEST_TITLE:
-        raise Refused("invalid_request", f"The title has more than {LONGEST_TITLE} characters.")
-    if len(tags) > MOST_TAGS or any(len(tag) > LONGEST_TAG for tag in tags):
-        raise Refused("invalid_request", f"At most {MOST_TAGS} tags of at most {LONGEST_TAG} characters are accepted.")
-    return title, tags
-
-
 def video_schema(video: catalogue.Video) -> Video:
     """What is shown of a video."""
     return Video(
@@ -210,6 +200,8 @@ def video_schema(video: catalogue.Video) -> Video:
         sha256=video.sha256,
         created_at=video.created_at,
         media_url=f"/v1/videos/{video.id}/media",
+        preview_url=f"/v1/videos/{video.id}/preview" if video.has_video and video.status == "ready" else None,
+        subtitles_url=f"/v1/videos/{video.id}/subtitles" if video.has_subtitles else None,
     )
 
 
@@ -218,20 +210,6 @@ async def _video(state: State, video_id: str) -> catalogue.Video:
     if video is None:
         raise not_found("video", video_id)
     return video
-
-
-def _take_in(state: State, received: Received, title: str, tags: list[str]) -> tuple[catalogue.Video, Job, bool]:
-    """Keep the file and queue its ingest; without a queue nothing is kept."""
-    if not state.queue.ping():
-        raise queue_unavailable()
-    limits = MediaLimits(state.settings.max_duration_s, state.settings.max_pixels)
-    name = received.form.filename or "unnamed"
-    video, job, created = add_to_library(received.incoming, name, title, tags, limits, state.catalogue, state.store)
-    if job.status not in ACTIVE:  # searchable, but perhaps by another bundle than the active one
-        job = next(iter(state.catalogue.queue_waiting(state.encoders.bundle.fingerprint, video.id)), job)
-    if job.status == "queued":
-        state.queue.enqueue(job.id)
-    return video, job, created
 
 
 def _media_response(request: Request, state: State, video: catalogue.Video) -> Response:

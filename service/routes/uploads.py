@@ -7,12 +7,12 @@ from typing import NamedTuple
 from fastapi import Request
 
 from service.media.upload import Incoming
-from service.multipart import Form, read_form
+from service.multipart import SMALL_FILES, Form, read_form
 from service.problems import Refused
 from service.state import State
 
-# A form is a little longer than its file.
-FORM_OVERHEAD = 64 * 1024
+# A form is a little longer than its files.
+FORM_OVERHEAD = 64 * 1024 + sum(SMALL_FILES.values())
 
 
 class Received(NamedTuple):
@@ -25,8 +25,7 @@ class Received(NamedTuple):
 @asynccontextmanager
 async def receive(request: Request, state: State, max_bytes: int) -> AsyncIterator[Received]:
     """The file of a form. Raises Refused (missing_file, upload_too_large, ...) and MediaError (empty_file)."""
-    declared = request.headers.get("content-length", "")
-    if declared.isdecimal() and int(declared) > max_bytes + FORM_OVERHEAD:
+    if declared_bytes(request) > max_bytes + FORM_OVERHEAD:
         raise too_large(max_bytes)
     incoming = await state.read(Incoming, state.settings.upload_dir, max_bytes)
     with incoming:
@@ -37,6 +36,12 @@ async def receive(request: Request, state: State, max_bytes: int) -> AsyncIterat
         form = await read_form(request, write)
         await state.read(incoming.close)
         yield Received(incoming, form)
+
+
+def declared_bytes(request: Request) -> int:
+    """How long the body is said to be; 0 when nothing is said."""
+    declared = request.headers.get("content-length", "")
+    return int(declared) if declared.isdecimal() and len(declared) < 20 else 0
 
 
 def too_large(max_bytes: int) -> Refused:

@@ -36,6 +36,8 @@ class Video(BaseModel):
     sha256: str
     created_at: datetime
     media_url: str
+    preview_url: str | None = Field(description="eight pictures from its whole length, side by side")
+    subtitles_url: str | None
 
 
 class VideoPage(BaseModel):
