@@ -13,9 +13,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Table, func, insert, select, text, update
 
+from service.audit import COMMAND_LINE
 from service.catalogue.engine import APPLICATION_NAME, make_engine, migrate
 from service.catalogue.jobs import ACTIVE
-from service.catalogue.tables import Base, JobRow, LibraryRow, RevisionRow, VideoRow
+from service.catalogue.tables import AuditRow, Base, JobRow, LibraryRow, RevisionRow, VideoRow
 
 Report = Callable[[float, str], None]
 
@@ -76,8 +77,11 @@ def is_whole(copy: Path) -> bool:
             return False
 
 
-def prepare(copy: Path) -> None:
-    """Makes an exported catalogue ready for its new place: today's schema, no running job, nothing of the old index."""
+def prepare(copy: Path, backup: str) -> None:
+    """Makes an exported catalogue ready for its new place: today's schema, no running job, nothing of the old index.
+
+    Its audit log says that it was restored from `backup`.
+    """
     engine = make_engine(f"sqlite:///{copy}")
     try:
         migrate(engine)
@@ -85,6 +89,8 @@ def prepare(copy: Path) -> None:
             connection.execute(update(LibraryRow).values(id=secrets.token_hex(8)))  # the original may live on
             connection.execute(text("DELETE FROM changes"))
             connection.execute(update(RevisionRow).values(value=RevisionRow.value + REVISIONS_AHEAD))
+            restored = {"at": datetime.now(UTC), "actor": COMMAND_LINE, "action": "library.restored"}
+            connection.execute(insert(AuditRow).values(**restored, subject=backup, details={}))
             running = JobRow.status == "running"
             connection.execute(update(JobRow).where(running).values(status="queued", worker=None, stage="queued"))
             # What these were at is not in the backup: films are taken in again, what nobody waits for is not.

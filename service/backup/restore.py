@@ -66,7 +66,7 @@ def restore(
             except BackupError:
                 shutil.rmtree(work)
                 raise
-            catalogue_copy.prepare(work / "new" / CATALOGUE)
+            catalogue_copy.prepare(work / "new" / CATALOGUE, manifest.name)
             crash_point("restore.gathered")
             names = sorted(path.name for path in (work / "new").iterdir() if path.name != CATALOGUE)
             write_durably(work / MOVING, json.dumps({"backup": manifest.name, "names": names}).encode())

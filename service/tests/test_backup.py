@@ -90,6 +90,9 @@ def test_a_library_comes_back_as_it_was(any_settings: Settings, any_library: Cat
     after = dump(library)
     assert after.pop("servings", None) is not None
     assert before.pop("servings", None) is not None
+    assert [entry.action for entry in library.audit()[0]] == ["library.restored"]
+    assert before.pop("audit") == []
+    assert len(after.pop("audit")) == 1
     assert after == before
     for video in (first, second):
         check_video(same_kind, library, video, (OLD_BUNDLE, BUNDLE))
