@@ -24,7 +24,7 @@ from service.supervisor import CannotServe, home_lock
 from service.tests.test_erasure import BUNDLE, OLD_BUNDLE, add, delete, vector_of
 
 # Not the same in the original and in what was restored from it, on purpose (`catalogue_copy.prepare`).
-CHANGED = {"library", "revision", "changes"}
+CHANGED = {"library", "audit", "revision", "changes"}
 
 
 def no_report(done: float, stage: str) -> None:
@@ -91,8 +91,6 @@ def test_a_library_comes_back_as_it_was(any_settings: Settings, any_library: Cat
     assert after.pop("servings", None) is not None
     assert before.pop("servings", None) is not None
     assert [entry.action for entry in library.audit()[0]] == ["library.restored"]
-    assert before.pop("audit") == []
-    assert len(after.pop("audit")) == 1
     assert after == before
     for video in (first, second):
         check_video(same_kind, library, video, (OLD_BUNDLE, BUNDLE))
@@ -178,6 +176,7 @@ def test_a_backup_moves_a_library_to_postgresql_and_back(
     restore(back, tmp_path / "second", no_report)
     returned = open_catalogue(back)
     assert dump(returned) == before
+    assert [entry.action for entry in returned.audit()[0]] == ["library.restored"] * 2
     check_video(back, returned, video, (OLD_BUNDLE, BUNDLE))
     returned.close()
 
