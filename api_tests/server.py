@@ -1,6 +1,7 @@
 """A `mmv-search serve` process of the tests' own."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -36,7 +37,8 @@ class Server:
 
     def start(self) -> None:
         """Start the process and wait until it is ready; `ready_s` says how long that took."""
-        (self.home / "serve.json").unlink(missing_ok=True)
+        if "--replica" not in self._arguments:
+            (self.home / "serve.json").unlink(missing_ok=True)
         started = time.monotonic()
         command = [sys.executable, "-m", "service.cli", "serve", "--home", str(self.home), "--host", self._host]
         with self.log.open("ab") as log:
@@ -153,6 +155,32 @@ class Server:
             time.sleep(0.05)
         self.kill()
         raise AssertionError(f"the server was not ready within {READY_WITHIN_S} s:\n{self.tail()}")
+
+
+class Replica(Server):
+    """One more API process beside a `Server`, with the same home, Redis and worker."""
+
+    def __init__(self, beside: Server, number: int = 1):
+        self._said = beside.home.parent / f"{beside.home.name}-replica-{number}.log"
+        super().__init__(beside.home, arguments=["--replica"], environment={"COLUMNS": "400"})
+
+    def start(self) -> None:
+        """Start the process and wait until it is ready."""
+        self.log = self._said
+        self.log.unlink(missing_ok=True)
+        super().start()
+
+    def _address(self) -> str:
+        """It writes no file about itself: the command line talks to the other one."""
+        deadline = time.monotonic() + READY_WITHIN_S
+        while time.monotonic() < deadline:
+            assert self.process.poll() is None, f"the replica ended:\n{self.tail()}"
+            found = re.search(r"mmv-search serves .* at (http://\S+)", self.log.read_text(errors="replace"))
+            if found:
+                return found[1]
+            time.sleep(0.05)
+        self.kill()
+        raise AssertionError(f"the replica was not ready within {READY_WITHIN_S} s:\n{self.tail()}")
 
 
 def _children(pid: int) -> list[int]:
