@@ -63,7 +63,7 @@ class Looker:
     def _look(self) -> None:
         with httpx.Client(base_url=self._url, timeout=60, trust_env=False) as client:
             while not self._over.is_set():
-                params = {"limit": 100, "group_by": "video"}
+                params: dict[str, str | int] = {"limit": 100, "group_by": "video"}
                 files = {"file": (self._still.name, self._still.read_bytes())}
                 response = client.post("/v1/search/image", params=params, files=files)
                 if response.status_code != 200:

@@ -56,7 +56,7 @@ def test_every_search_answers_with_one_pair_while_models_and_generations_are_swi
             count += 1
         return count
 
-    said = {(1, home.old.fingerprint, None)}
+    said: set[tuple[int, str, str | None]] = {(1, home.old.fingerprint, None)}
     with ThreadPoolExecutor(3) as pool:
         lookers = [pool.submit(look) for _ in range(3)]
         steps: list[Callable[[], object]] = [

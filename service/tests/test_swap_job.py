@@ -199,6 +199,7 @@ def test_a_rebuild_holds_every_vector_changes_no_answer_and_can_be_taken_back(
     before = home.words()
     result = home.work(home.requests.rebuild(auto=True))
     first = home.served.generation
+    assert first is not None
     assert first == result["generation"]
     assert not is_outgrown(home.catalogue, old, root, first)
     generation = open_generation(root, first)
