@@ -1,8 +1,10 @@
 """At start: what a crash left behind is cleared away, and no film is ever deleted for want of a row."""
 
 import logging
+import shutil
 
 from service.catalogue import Catalogue
+from service.catalogue.engine import RESTORING
 from service.media.partial import PartialUploads
 from service.media.store import MediaStore
 from service.settings import Settings
@@ -13,14 +15,17 @@ log = logging.getLogger(__name__)
 def sweep_home(settings: Settings, catalogue: Catalogue) -> int:
     """Removes uploads that cannot be gone on with, moves stored files without a row to `orphans`; how many files went.
 
-    To be called before uploads are accepted. A catalogue without any video says nothing about the files (it may be a
-    new one, or the wrong one): then they all stay where they are.
+    To be called while the home is locked, before uploads are accepted. A catalogue without any video says nothing about
+    the files (it may be a new one, or the wrong one): then they all stay where they are.
     """
     gone = PartialUploads(settings.upload_dir, settings.upload_expires_s).sweep()
     for pattern in ("*.part", "*.tmp"):
         for path in settings.upload_dir.glob(pattern):
             path.unlink(missing_ok=True)
             gone += 1
+    for leftover in settings.home.glob(f"{RESTORING}*"):  # of a restore that had changed nothing yet, or was done
+        shutil.rmtree(leftover)
+        gone += 1
     store = MediaStore(settings.media_dir)
     with store.exclusive():
         stored = store.stored()

@@ -52,3 +52,10 @@ def test_an_orphan_that_was_uploaded_again_is_not_kept_twice(settings: Settings,
     assert sweep_home(settings, library) == 1
     assert list(settings.orphans_dir.iterdir()) == []
     assert MediaStore(settings.media_dir).path(orphan).is_file()
+
+
+def test_a_restore_that_had_changed_nothing_leaves_nothing(settings: Settings, library: Catalogue) -> None:
+    (settings.home / ".restoring" / "new").mkdir(parents=True)
+    (settings.home / ".restoring" / "new" / "catalogue.sqlite3").write_bytes(b"half")
+    assert sweep_home(settings, library) == 1
+    assert not (settings.home / ".restoring").exists()
