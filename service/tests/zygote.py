@@ -12,6 +12,7 @@ import select
 import signal
 import subprocess
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Iterator
@@ -21,9 +22,10 @@ from typing import Any
 
 import pytest
 
+from service.media import children
 from service.parent_death import end_with_parent
 
-PRELOADED = ("service.jobs.tasks", "service.jobs.queue", "service.sweep", "psycopg", "redis")
+PRELOADED = ("service.tests.crashing", "service.supervisor", "psycopg")
 # OpenBLAS and OpenMP would start threads, which a fork does not survive.
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
@@ -83,7 +85,10 @@ class Zygote:
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
                 pipe.close()
-        self._process.wait(10)
+        try:
+            self._process.wait(30)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
 
 
 @pytest.fixture(scope="session")
@@ -101,6 +106,8 @@ def main() -> None:
     os.dup2(2, 1)  # what the service prints is not an answer
     for name in PRELOADED:
         importlib.import_module(name)
+    children._server = children._Server()  # what decodes for the forks, see `crashing.py`; it has one thread as well
+    assert threading.active_count() == 1
     while line := requests.readline():
         request = json.loads(line)
         answers.write(json.dumps(_run_all(request["calls"], request["within_s"])).encode() + b"\n")
