@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from models.preprocess.media import MediaInfo
+from models.preprocess.subtitles import parse_subtitles
 from service.catalogue import Catalogue, NewSegment
 from service.catalogue.lookups import VideoFilter, matching_videos
 from service.catalogue.paging import BadCursor, decode_cursor, encode_cursor
@@ -24,9 +25,11 @@ from service.multipart import Form, clean_filename, read_form
 from service.problems import Refused
 from service.ranges import parse_range
 from service.routes.search import options_of
+from service.routes.tus import _Check, metadata_header, metadata_of
 from service.schemas.search import SearchParameters
 from service.search import _read_cursor, _write_cursor
 from service.settings import Settings
+from service.subtitles import webvtt_of
 
 FEW = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 TIMES = st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30), timezones=st.just(UTC))
@@ -163,6 +166,44 @@ def test_a_file_s_name_never_is_a_path(name: str) -> None:
     assert 1 <= len(clean) <= 255
     assert not set("/\\\0\r\n") & set(clean)
     assert Path(clean).name == clean or clean in (".", "..")
+
+
+# Headers of resumable uploads, subtitles
+
+
+@FEW
+@given(st.dictionaries(st.from_regex(r"[a-z0-9]{1,10}", fullmatch=True), st.text(max_size=60), max_size=5))
+def test_what_an_upload_says_of_itself_is_read_as_it_was_written(said: dict[str, str]) -> None:
+    wanted = {key: clean_filename(value) if key == "filename" else value for key, value in said.items()}
+    assert metadata_of(metadata_header(said)) == wanted
+    assert metadata_of(metadata_header(metadata_of(metadata_header(said)))) == wanted
+
+
+@FEW
+@given(st.text(max_size=200))
+@example("filename")
+@example("a =,b !!")
+@example("filename Li4vLi4vZXRjL3Bhc3N3ZA==")
+@example("a w7w=,a \ud800")
+def test_any_other_header_of_an_upload_is_refused(header: str) -> None:
+    with allowed("bad_request"):
+        said = metadata_of(header)
+        assert "/" not in said.get("filename", "")
+    with allowed("bad_request"):
+        assert not _Check(header).fits() or not header
+
+
+@FEW
+@given(st.one_of(st.binary(max_size=300), st.text(max_size=200).map(lambda said: f"WEBVTT\n\n{said}".encode())))
+@example(b"1\n00:00:01,000 --> 00:00:02,000\n<b>&\x00\n")
+@example(b"1\n99999999999999999999:00:01,000 --> 00:00:02,000\nx\n")
+@example(b"\xff\xfe1\x00")
+def test_subtitles_are_read_or_refused_and_what_is_given_can_be_read(data: bytes) -> None:
+    with allowed("subtitles_unreadable"):
+        given_out = webvtt_of(data)
+        assert given_out.startswith("WEBVTT\n\n")
+        assert "\0" not in given_out
+        assert parse_subtitles(given_out).cues
 
 
 # Filters
