@@ -4,9 +4,10 @@ Where the action is a write to the catalogue, its own transaction adds the entry
 `record` adds one right after. Neither secrets nor what was deleted (titles, file names) belong into an entry.
 """
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from service.catalogue import Catalogue
+if TYPE_CHECKING:
+    from service.catalogue import Catalogue
 
 # Who acts without an HTTP request: somebody who can read the library's folder.
 COMMAND_LINE = "command line"
@@ -36,7 +37,11 @@ Action = Literal[
 
 
 def record(
-    catalogue: Catalogue, actor: str, action: Action, subject: str | None = None, details: dict[str, Any] | None = None
+    catalogue: "Catalogue",
+    actor: str,
+    action: Action,
+    subject: str | None = None,
+    details: dict[str, Any] | None = None,
 ) -> None:
     """Adds an entry. `actor` is a caller's (`service.auth.CallerOf`) or COMMAND_LINE; `subject` is an id or a name."""
     catalogue.add_audit(actor, action, subject, details)

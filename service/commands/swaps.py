@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import httpx
 
+from service import audit
 from service.commands.common import CommandFailed, err, out
 from service.settings import Settings
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from service.commands.client import Client
     from service.swap_requests import SwapRequests
 
-HERE = "command line"
+HERE = audit.COMMAND_LINE
 POLL_S = 0.2
 Report = Callable[[float, str], None]
 
@@ -29,13 +30,16 @@ def rebuild(settings: Settings, *, auto: bool) -> dict[str, Any]:
         settings,
         lambda client: client.post("/v1/admin/index/rebuild", json={"auto": auto}),
         lambda requests: requests.rebuild(auto=auto),
+        "index.rebuild_started",
     )
 
 
 def rebuild_at_rest(settings: Settings, report: Report) -> dict[str, Any]:
     """Rebuilds the index of a library that no service runs for; what came out. Raises CommandFailed."""
     with at_rest(settings) as requests:
-        return _work_here(settings, requests.catalogue, requests.rebuild(auto=True), report)
+        job = requests.rebuild(auto=True)
+        audit.record(requests.catalogue, HERE, "index.rebuild_started", job.id, {"auto": True})
+        return _work_here(settings, requests.catalogue, job, report)
 
 
 def confirm(settings: Settings) -> dict[str, Any]:
@@ -44,6 +48,7 @@ def confirm(settings: Settings) -> dict[str, Any]:
         settings,
         lambda client: client.post("/v1/admin/index/candidate/confirm"),
         lambda requests: requests.confirm(),
+        "index.promoted",
     )
 
 
@@ -61,6 +66,8 @@ def roll_back(settings: Settings, what: Literal["index", "bundle"]) -> str:
 
         with at_rest(settings) as requests:
             now = requests.roll_back(what)
+            action: audit.Action = "index.rolled_back" if what == "index" else "bundle.rolled_back"
+            audit.record(requests.catalogue, HERE, action, now.generation if what == "index" else now.bundle_name)
             tidy_home(settings, requests.catalogue)
         name, generation, bundle = now.bundle_name, now.generation, now.bundle
     return f"searched again: {name} ({bundle[:12]}) with {generation or 'no index generation'}"
@@ -96,7 +103,8 @@ def discard(settings: Settings) -> None:
             client.delete("/v1/admin/index/candidate")
         return
     with at_rest(settings) as requests:
-        requests.discard()
+        there = requests.discard()
+        audit.record(requests.catalogue, HERE, "index.discarded", there.generation, {"bundle": there.bundle_name})
 
 
 @contextlib.contextmanager
@@ -175,7 +183,10 @@ def tell_candidate(found: dict[str, Any]) -> None:
 
 
 def _swap(
-    settings: Settings, over_http: Callable[["Client"], dict[str, Any]], here: Callable[["SwapRequests"], "Job"]
+    settings: Settings,
+    over_http: Callable[["Client"], dict[str, Any]],
+    here: Callable[["SwapRequests"], "Job"],
+    action: audit.Action,
 ) -> dict[str, Any]:
     from service.commands.client import find_service
 
@@ -186,8 +197,10 @@ def _swap(
     with at_rest(settings) as requests:
         if waiting := requests.catalogue.queue_waiting(requests.catalogue.served().bundle):  # type: ignore[union-attr]
             err.print(f"videos queued to be taken in with this bundle: {len(waiting)}", highlight=False)
+        job = here(requests)
+        audit.record(requests.catalogue, HERE, action, job.id)
         with _progress() as report:
-            return _work_here(settings, requests.catalogue, here(requests), report)
+            return _work_here(settings, requests.catalogue, job, report)
 
 
 def _work_here(settings: Settings, catalogue: "Catalogue", job: "Job", show: Report) -> dict[str, Any]:
