@@ -151,7 +151,8 @@ def test_at_rest_a_library_waits_with_the_switch_until_it_is_served_unless_told_
     assert "No index generation" in refusal("index", "rollback", home=home)
     assert "waits to be confirmed" in refusal("index", "confirm", home=home)
     done = ["bundle.promoted", "index.discarded", "bundle.promoted", "bundle.rolled_back", "bundle.rolled_back"]
-    assert [(entry.actor, entry.action) for entry in library.audit()[0]][::-1] == [("command line", did) for did in done]
+    entries = library.audit()[0][::-1]
+    assert [(entry.actor, entry.action) for entry in entries] == [("command line", action) for action in done]
 
 
 def test_a_bundle_that_is_gone_is_told_with_the_way_back(folder: Path, settings: Settings, library: Catalogue) -> None:
