@@ -23,7 +23,7 @@ router = APIRouter(prefix="/v1/admin", tags=["admin"])
 @router.post(
     "/bundles/adapt",
     status_code=202,
-    responses=problems.openapi("queue_unavailable", "training_unavailable", "training_busy"),
+    responses=problems.openapi("bad_request", "queue_unavailable", "training_unavailable", "training_busy"),
 )
 async def adapt_bundle(state: StateOf, caller: CallerOf, wanted: AdaptRequest) -> Job:
     """Adapt the active model to the library's own films, as a job; its result says whether it is better, and where.
@@ -38,7 +38,7 @@ async def adapt_bundle(state: StateOf, caller: CallerOf, wanted: AdaptRequest) -
 @router.post(
     "/bundles/rebuild",
     status_code=202,
-    responses=problems.openapi("queue_unavailable", "training_unavailable", "training_busy"),
+    responses=problems.openapi("bad_request", "queue_unavailable", "training_unavailable", "training_busy"),
 )
 async def rebuild_bundle(state: StateOf, caller: CallerOf, wanted: RebuildRequest) -> Job:
     """Make a model from nothing, as a job of hours: footage, training, figures; its result says where the bundle is.
