@@ -440,7 +440,7 @@ def _borrow_decoders() -> None:
         server._numbers = itertools.count(os.getpid() * 1_000_000 + time.monotonic_ns() % 1000)
         server._lock = threading.Lock()
         server._ready.clear()
-        children._running = lambda: server  # type: ignore[assignment]  # it is nobody's child here
+        children._running = lambda: server  # it is nobody's child here
 
 
 def flush(redis_url: str) -> None:
