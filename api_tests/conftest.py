@@ -1,5 +1,6 @@
 """One server with a small library for all tests that only read, or clean up behind themselves; figures at the end."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,12 @@ class Library:
     @property
     def everything(self) -> set[str]:
         return {*self.films.values(), self.silent, self.sound, *self.clips}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What the command line remembers of files it hashed goes nowhere else."""
+    os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
 
 
 @pytest.fixture(scope="session")

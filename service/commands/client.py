@@ -1,5 +1,6 @@
 """The command line as a client of the service that runs for a home."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -15,12 +16,13 @@ TIMEOUT = httpx.Timeout(600.0, connect=3.0)
 
 
 class ServiceError(CommandFailed):
-    """The service turned a request down."""
+    """The service turned a request down; `retry_after_s` when it said so for a while alone."""
 
-    def __init__(self, status: int, problem: dict[str, Any]) -> None:
+    def __init__(self, status: int, problem: dict[str, Any], retry_after_s: int | None = None) -> None:
         super().__init__(str(problem.get("detail") or problem.get("title") or f"HTTP {status}"))
         self.status = status
         self.problem = problem
+        self.retry_after_s = retry_after_s
 
 
 class Client:
@@ -45,10 +47,27 @@ class Client:
         """The JSON answer. Raises ServiceError."""
         return self._answer(self._http.delete(path))
 
-    def send_file(self, path: str, file: Path, fields: dict[str, str] | None = None, **params: Any) -> Any:
-        """Uploads a file as multipart; the JSON answer. Raises ServiceError."""
+    def send_file(
+        self,
+        path: str,
+        file: Path,
+        fields: dict[str, str] | None = None,
+        beside: dict[str, bytes] | None = None,
+        **params: Any,
+    ) -> Any:
+        """Uploads a file as multipart, with small ones beside it; the JSON answer. Raises ServiceError."""
         with file.open("rb") as opened:
-            return self._answer(self._http.post(path, data=fields, files={"file": (file.name, opened)}, params=params))
+            files: dict[str, Any] = {"file": (file.name, opened)}
+            files |= {name: (name, data) for name, data in (beside or {}).items()}
+            return self._answer(self._http.post(path, data=fields, files=files, params=params))
+
+    def send(
+        self, method: str, path: str, headers: dict[str, str] | None = None, content: Iterable[bytes] | bytes = b""
+    ) -> httpx.Headers:
+        """Any other request; the headers of the answer. Raises ServiceError."""
+        response = self._http.request(method, path, headers=headers, content=content)
+        self._answer(response)
+        return response.headers
 
     def why_not_sent(self, file: Path, error: httpx.TransportError) -> str:
         """What to say of an upload that broke off: a service hangs up on a file that it will not take."""
@@ -71,12 +90,15 @@ class Client:
 
     def _answer(self, response: httpx.Response) -> Any:
         if response.is_success:
-            return response.json() if response.content else None
+            is_json = response.headers.get("content-type", "").startswith("application/json")
+            return response.json() if response.content and is_json else None
         try:
             problem = response.json()
         except ValueError:
             problem = {}
-        raise ServiceError(response.status_code, problem if isinstance(problem, dict) else {})
+        after = response.headers.get("retry-after", "")
+        retry_after_s = int(after) if after.isdecimal() else None
+        raise ServiceError(response.status_code, problem if isinstance(problem, dict) else {}, retry_after_s)
 
 
 def find_service(settings: Settings) -> Client | None:

@@ -1,11 +1,14 @@
 """`mmv-search ingest`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from service.commands.common import CommandFailed, HomeOption, err, settings_for
+
+if TYPE_CHECKING:  # imported late: it takes a while
+    from service.commands.sending import Item
 
 # What is taken from a folder; a file that is named is tried whatever it is called.
 SUFFIXES = frozenset(
@@ -21,33 +24,70 @@ SUFFIXES = frozenset(
 def ingest(
     paths: Annotated[list[Path], typer.Argument(help="Films and sounds, or folders of them.", metavar="PATH...")],
     tag: Annotated[list[str] | None, typer.Option(help="A tag for all of them; may be repeated.")] = None,
+    watch: Annotated[
+        bool,
+        typer.Option("--watch", help="Go on until ctrl-C: take in what comes into the folders, once it is complete."),
+    ] = False,
     home: HomeOption = None,
 ) -> None:
-    """Add films and sounds to the library of a running service, and wait until they can be searched."""
-    from service.commands.client import require_service
-    from service.commands.uploading import Item, upload_all
+    """Add films and sounds to the library of a running service, and wait until they can be searched.
 
-    files = find_files(paths)
-    with require_service(settings_for(home)) as client:
-        outcome = upload_all(client, [Item(path, tags=tuple(tag or ())) for path in files], err)
+    Subtitles (.srt or .vtt) beside a video are taken along. What the library has already is not sent again.
+    """
+    from service.commands.client import find_service, require_service
+    from service.commands.notes import notes_of
+    from service.commands.uploading import upload_all
+    from service.commands.watching import watch as watch_folders
+
+    settings = settings_for(home)
+    tags = tuple(tag or ())
+    if watch:
+        for path in paths:
+            if not path.is_dir():
+                raise CommandFailed(f"{path} is no folder; --watch is for folders.")
+        outcome = watch_folders(
+            lambda: find_service(settings),
+            lambda: media_files(paths),
+            lambda path: item_of(path, tags),
+            notes_of(settings),
+            err,
+        )
+    else:
+        items = [item_of(path, tags) for path in find_files(paths)]
+        with require_service(settings) as client:
+            outcome = upload_all(client, items, err, notes_of(settings))
     known = f", {outcome.known} were there already" if outcome.known else ""
     err.print(f"{outcome.added} added{known}, {len(outcome.failed)} failed", highlight=False)
-    if outcome.failed:
+    if outcome.failed and not watch:
         raise typer.Exit(1)
 
 
+def item_of(path: Path, tags: tuple[str, ...]) -> "Item":
+    """A file with the subtitles beside it."""
+    from models.preprocess.subtitles import subtitles_beside
+    from service.commands.sending import Item
+
+    return Item(path, tags=tags, subtitles=subtitles_beside(path))
+
+
+def media_files(folders: list[Path]) -> list[Path]:
+    """Films and sounds in folders, hidden ones left out."""
+    return [
+        file
+        for folder in folders
+        for file in sorted(folder.rglob("*"))
+        if file.suffix.lower() in SUFFIXES
+        and not any(part.startswith(".") for part in file.relative_to(folder).parts)
+        and file.is_file()
+    ]
+
+
 def find_files(paths: list[Path]) -> list[Path]:
-    """The files meant: folders are searched for media, hidden ones left out. Raises CommandFailed."""
+    """The files meant: folders are searched for media. Raises CommandFailed."""
     files: list[Path] = []
     for path in paths:
         if path.is_dir():
-            found = sorted(
-                file
-                for file in path.rglob("*")
-                if file.suffix.lower() in SUFFIXES
-                and file.is_file()
-                and not any(part.startswith(".") for part in file.relative_to(path).parts)
-            )
+            found = media_files([path])
             if not found:
                 raise CommandFailed(f"{path} has no films or sounds in it.")
             files += found

@@ -1,10 +1,11 @@
 """Uploading many files with one progress bar, until all of them are searchable."""
 
-import hashlib
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import httpx
 from rich.console import Console
@@ -12,6 +13,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from service.catalogue.videos import video_id_of
 from service.commands.client import Client, ServiceError
+from service.commands.notes import Notes
+from service.commands.sending import Item, send, send_subtitles
+
+__all__ = ["Item", "Outcome", "Uploading", "upload_all"]
 
 POLL_S = 0.25
 OVER = ("done", "failed", "cancelled")
@@ -19,15 +24,6 @@ OVER = ("done", "failed", "cancelled")
 UPLOAD_SHARE = 0.1
 # Jobs that may wait at the service, so that uploading does not run far ahead of what one can watch.
 PENDING = 16
-
-
-@dataclass(frozen=True)
-class Item:
-    """A file to upload."""
-
-    path: Path
-    title: str | None = None
-    tags: tuple[str, ...] = ()
 
 
 @dataclass
@@ -39,10 +35,133 @@ class Outcome:
     failed: list[tuple[Path, str]] = field(default_factory=list)
 
 
-def upload_all(client: Client, items: Sequence[Item], console: Console) -> Outcome:
+class Uploading:
+    """Uploads what a library does not have, and follows the jobs; `progress` shows it."""
+
+    def __init__(self, client: Client, notes: Notes, progress: Progress, *, patient: bool = False) -> None:
+        """`patient`: a service that is full or busy is no fault of the file, so `add` raises what it answers."""
+        self.client = client
+        self.outcome = Outcome()
+        self._notes, self._progress, self._patient = notes, progress, patient
+        self._bar = progress.add_task("adding", total=0)
+        self._pending: dict[str, tuple[Item, float]] = {}
+        self._total = self._settled = 0
+
+    @property
+    def pending(self) -> int:
+        """Jobs that are not over."""
+        return len(self._pending)
+
+    def expect(self, files: int) -> None:
+        """So many more files will be added."""
+        self._total += files
+        self._progress.update(self._bar, total=self._total)
+
+    def add(self, item: Item) -> None:
+        """Uploads a file, unless the library has it. One that fails is told and counted.
+
+        Raises httpx.TransportError when the service is gone, and ServiceError as said above.
+        """
+        self._progress.update(self._bar, description=item.path.name[-40:])
+        try:
+            sha256 = self._notes.sha256(item.path)
+            if self._is_known(item, sha256):
+                self.outcome.known += 1
+                self._settled += 1
+            else:
+                answer = send(self.client, item, sha256, self._show)
+                self._pending[str(answer["job_id"])] = (item, UPLOAD_SHARE)
+        except ServiceError as error:
+            if self._patient and (error.status >= 500 or error.status == 429):
+                raise
+            self._fail(item, str(error))
+        except httpx.TransportError as error:
+            self.client.get("/healthz")  # if the service is gone, there is no use in going on
+            self._fail(item, self.client.why_not_sent(item.path, error))
+        except OSError as error:
+            self._fail(item, error.strerror or str(error))
+        self.poll()
+
+    def poll(self) -> None:
+        """Looks how far the jobs are. Raises httpx.TransportError, ServiceError."""
+        for job_id, (item, _) in list(self._pending.items()):
+            job = self._job(job_id)
+            self._pending[job_id] = (item, UPLOAD_SHARE + (1 - UPLOAD_SHARE) * job["progress"])
+            if job["status"] in OVER:
+                del self._pending[job_id]
+                if job["status"] == "done":
+                    self.outcome.added += 1
+                    self._settled += 1
+                else:
+                    problem = job["problem"] or {}
+                    self._fail(item, str(problem.get("detail", f"the job was {job['status']}")))
+        self._show(0.0)
+
+    def wait(self, until: int = 0) -> None:
+        """Until no more than so many jobs are not over. Raises httpx.TransportError, ServiceError."""
+        while len(self._pending) > until:
+            time.sleep(POLL_S)
+            self.poll()
+
+    def idle(self, said: str) -> None:
+        """What is shown while there is nothing to upload."""
+        self._progress.update(self._bar, description=said)
+
+    def save(self) -> None:
+        """What was found out about the files is kept."""
+        self._notes.save()
+
+    def _show(self, sent: float) -> None:
+        """`sent`: the share of the file at hand that is there."""
+        done = self._settled + sum(share for _, share in self._pending.values()) + UPLOAD_SHARE * sent
+        self._progress.update(self._bar, completed=round(done, 1))
+
+    def _job(self, job_id: str) -> dict[str, Any]:
+        try:
+            return dict(self.client.get(f"/v1/jobs/{job_id}"))
+        except ServiceError as error:
+            if error.status != 404:
+                raise
+            return {"status": "failed", "progress": 1.0, "problem": {"detail": "the service knows its job no more"}}
+
+    def _fail(self, item: Item, reason: str) -> None:
+        self._settled += 1
+        self.outcome.failed.append((item.path, reason))
+        self._progress.console.print(f"[red]✗[/red] {item.path}: {reason}", highlight=False, soft_wrap=True)
+
+    def _is_known(self, item: Item, sha256: str) -> bool:
+        """Whether the library has these very bytes, searchable; subtitles that it lacks are sent."""
+        try:
+            video = self.client.get(f"/v1/videos/{video_id_of(sha256)}")
+            known = bool(video["status"] == "ready")
+            if known and video["subtitles_url"] is None:
+                send_subtitles(self.client, item, video["id"])
+        except ServiceError as error:
+            if error.status != 404:
+                raise
+            return False
+        return known
+
+
+def upload_all(client: Client, items: Sequence[Item], console: Console, notes: Notes | None = None) -> Outcome:
     """Uploads what the library does not have and waits for all jobs; files that fail are told and counted."""
-    outcome = Outcome()
-    pending: dict[str, tuple[Path, float]] = {}
+    with shown(console) as progress:
+        uploading = Uploading(client, notes or Notes(None), progress)
+        uploading.expect(len(items))
+        try:
+            for item in items:
+                uploading.add(item)
+                uploading.wait(PENDING - 1)
+            uploading.idle("adding")
+            uploading.wait()
+        finally:
+            uploading.save()
+    return uploading.outcome
+
+
+@contextmanager
+def shown(console: Console) -> Iterator[Progress]:
+    """The progress bar."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -51,67 +170,4 @@ def upload_all(client: Client, items: Sequence[Item], console: Console) -> Outco
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console) as progress:
-        bar = progress.add_task("adding", total=len(items))
-        settled = 0
-
-        def fail(path: Path, reason: str) -> None:
-            outcome.failed.append((path, reason))
-            progress.console.print(f"[red]✗[/red] {path}: {reason}", highlight=False, soft_wrap=True)
-
-        def poll() -> None:
-            nonlocal settled
-            for job_id, (path, _) in list(pending.items()):
-                job = client.get(f"/v1/jobs/{job_id}")
-                pending[job_id] = (path, UPLOAD_SHARE + (1 - UPLOAD_SHARE) * job["progress"])
-                if job["status"] in OVER:
-                    del pending[job_id]
-                    settled += 1
-                    if job["status"] == "done":
-                        outcome.added += 1
-                    else:
-                        problem = job["problem"] or {}
-                        fail(path, str(problem.get("detail", f"the job was {job['status']}")))
-            progress.update(bar, completed=round(settled + sum(share for _, share in pending.values()), 1))
-
-        for item in items:
-            progress.update(bar, description=item.path.name[-40:])
-            if _is_known(client, item.path):
-                outcome.known += 1
-                settled += 1
-            else:
-                fields = {"title": item.title} if item.title else {}
-                if item.tags:
-                    fields["tags"] = ",".join(item.tags)
-                try:
-                    answer = client.send_file("/v1/videos", item.path, fields)
-                    pending[answer["job_id"]] = (item.path, UPLOAD_SHARE)
-                except ServiceError as error:
-                    settled += 1
-                    fail(item.path, str(error))
-                except httpx.TransportError as error:
-                    settled += 1
-                    fail(item.path, client.why_not_sent(item.path, error))
-                    client.get("/healthz")  # the service is gone: there is no use in going on
-                except OSError as error:
-                    settled += 1
-                    fail(item.path, error.strerror or str(error))
-            poll()
-            while len(pending) >= PENDING:
-                time.sleep(POLL_S)
-                poll()
-        progress.update(bar, description="adding")
-        while pending:
-            time.sleep(POLL_S)
-            poll()
-    return outcome
-
-
-def _is_known(client: Client, path: Path) -> bool:
-    """Whether the library has these very bytes, searchable."""
-    try:
-        with path.open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        video = client.get(f"/v1/videos/{video_id_of(sha256)}")
-    except (OSError, ServiceError):
-        return False
-    return bool(video["status"] == "ready")
+        yield progress

@@ -1,5 +1,6 @@
 """Fixtures of the service's tests: the real bundle, real media, short private homes."""
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -18,6 +19,12 @@ from service.tests.zygote import zygote
 __all__ = ["empty_postgres_url", "postgres_server", "postgres_template", "postgres_url", "zygote"]
 
 DATABASES = ("sqlite", "postgresql")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What the command line remembers of files it hashed goes nowhere else."""
+    os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
 
 
 @pytest.fixture

@@ -1,24 +1,34 @@
-"""Many files through a connection that breaks."""
+"""Many files, over a connection that breaks."""
 
+import contextlib
 import json
+import socket
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import httpx
 import pytest
+import uvicorn
 from rich.console import Console
 
+from models.tests import media_samples
+from service.app import create_app
+from service.commands import sending
 from service.commands.client import Client
+from service.commands.notes import Notes
 from service.commands.uploading import Item, upload_all
+from service.redis_server import EmbeddedRedis
 from service.settings import Settings
+from service.supervisor import listen
 
 
 class Breaking(BaseHTTPRequestHandler):
-    """Hangs up on the first upload, takes the others."""
+    """Hangs up on the first uploads, takes the others."""
 
-    uploads = 0
+    broken, uploads = 1, 0
 
     def do_GET(self) -> None:
         if self.path == "/healthz":
@@ -31,12 +41,13 @@ class Breaking(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))
         type(self).uploads += 1
-        if self.uploads > 1:
-            self._answer(202, {"job_id": "j_1"})
+        if self.uploads > self.broken:
+            self._answer(202, {"job_id": "j_1", "video_id": "v_1"})
 
     def _answer(self, status: int, body: dict[str, object]) -> None:
         content = json.dumps(body).encode()
         self.send_response(status)
+        self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)
@@ -47,11 +58,16 @@ class Breaking(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def server() -> Iterator[ThreadingHTTPServer]:
-    Breaking.uploads = 0
+    Breaking.uploads, Breaking.broken = 0, 1
     with ThreadingHTTPServer(("127.0.0.1", 0), Breaking) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield server
         server.shutdown()
+
+
+@pytest.fixture(autouse=True)
+def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sending, "WAITS_S", (0.01, 0.01, 0.01))
 
 
 @pytest.fixture
@@ -62,9 +78,18 @@ def files(tmp_path: Path) -> list[Item]:
     return [Item(path) for path in paths]
 
 
-def test_a_connection_that_breaks_fails_its_file_alone(
+def test_a_connection_that_breaks_once_costs_nothing(
     server: ThreadingHTTPServer, settings: Settings, files: list[Item]
 ) -> None:
+    with Client(f"http://127.0.0.1:{server.server_port}", settings) as client:
+        outcome = upload_all(client, files, Console(quiet=True))
+    assert (outcome.added, outcome.failed) == (2, [])
+
+
+def test_a_connection_that_breaks_again_and_again_fails_its_file_alone(
+    server: ThreadingHTTPServer, settings: Settings, files: list[Item]
+) -> None:
+    Breaking.broken = 1 + len(sending.WAITS_S)
     with Client(f"http://127.0.0.1:{server.server_port}", settings) as client:
         outcome = upload_all(client, files, Console(quiet=True))
     assert outcome.added == 1
@@ -76,3 +101,113 @@ def test_a_connection_that_breaks_fails_its_file_alone(
 def test_a_service_that_is_gone_ends_the_ingest(settings: Settings, files: list[Item]) -> None:
     with Client("http://127.0.0.1:9", settings) as client, pytest.raises(httpx.TransportError):
         upload_all(client, files, Console(quiet=True))
+
+
+class Proxy:
+    """Passes connections on to a service, and cuts each of the first few after so many bytes."""
+
+    def __init__(self, port: int, cuts: list[int]) -> None:
+        self._port, self.cuts = port, cuts
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.address = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            service = socket.create_connection(("127.0.0.1", self._port))
+            threading.Thread(target=self._pass, args=(client, service, True), daemon=True).start()
+            threading.Thread(target=self._pass, args=(service, client, False), daemon=True).start()
+
+    def _pass(self, source: socket.socket, target: socket.socket, upwards: bool) -> None:
+        passed = 0
+        try:
+            while data := source.recv(4096):
+                target.sendall(data)
+                passed += len(data)
+                if upwards and self.cuts and passed > self.cuts[0]:
+                    self.cuts.pop(0)
+                    time.sleep(0.5)  # what the service has not read when the connection ends is lost
+                    break
+        except OSError:
+            pass
+        for end in (source, target):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        self._listener.close()
+
+
+@pytest.fixture
+def service(settings: Settings, tmp_path: Path) -> Iterator[int]:
+    """The port of a real service; it has no worker."""
+    redis = EmbeddedRedis(settings.redis_dir)
+    redis.start()
+    listener = listen("127.0.0.1", 0)
+    app = create_app(settings.model_copy(update={"redis_url": redis.url}))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", log_config=None))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.02)
+    yield listener.getsockname()[1]
+    server.should_exit = True
+    thread.join()
+    redis.stop()
+
+
+def test_a_large_file_goes_on_where_the_connection_broke(
+    service: int, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    film = media_samples.film(tmp_path / "film.mp4", 1, 8.0)
+    (tmp_path / "film.en.srt").write_text("1\n00:00:01,000 --> 00:00:02,000\nHello\n")
+    size = film.stat().st_size
+    assert size > 60_000
+    monkeypatch.setattr(sending, "RESUMABLE_BYTES", 1000)
+    monkeypatch.setattr(sending, "PIECE_BYTES", 4096)
+    sent: list[tuple[str, int]] = []
+    request = Client.send
+
+    def send(self: Client, method: str, path: str, headers: dict[str, str], content: object = b"") -> httpx.Headers:
+        if method == "PATCH":
+            sent.append((path, int(headers["Upload-Offset"])))
+        return request(self, method, path, headers, content)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Client, "send", send)
+    proxy = Proxy(service, [20_000, 40_000])
+    shares: list[float] = []
+    with Client(proxy.address, settings) as client:
+        notes = Notes(tmp_path / "notes.json")
+        item = Item(film, "A film", ("one",), tmp_path / "film.en.srt")
+        answer = sending.send(client, item, notes.sha256(film), shares.append)
+        video = client.get(f"/v1/videos/{answer['video_id']}")
+        assert (video["title"], video["size_bytes"], video["tags"]) == ("A film", size, ["one"])
+        assert "Hello" in client._http.get(video["subtitles_url"]).text
+    proxy.close()
+    assert proxy.cuts == []
+    assert len({path for path, _ in sent}) == 1
+    offsets = [offset for _, offset in sent]
+    assert offsets == sorted(offsets)
+    assert 0 == offsets[0] < offsets[-1] < size
+    assert len(set(offsets)) == 3
+    assert shares[-1] == 1.0
+
+
+def test_files_are_hashed_once_and_again_when_they_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "a.mp4"
+    file.write_bytes(b"one")
+    notes = Notes(tmp_path / "cache" / "notes.json")
+    digest = notes.sha256(file)
+    notes.save()
+    again = Notes(tmp_path / "cache" / "notes.json")
+    monkeypatch.setattr("service.commands.notes.hashlib.file_digest", None)  # not read again
+    assert again.sha256(file) == digest
+    monkeypatch.undo()
+    file.write_bytes(b"other")
+    assert again.sha256(file) != digest
+    (tmp_path / "cache" / "notes.json").write_text("[not notes")
+    assert Notes(tmp_path / "cache" / "notes.json").sha256(file) == again.sha256(file)

@@ -1,0 +1,134 @@
+"""Folders that grow: what appears in them is taken in once it is complete, for as long as one lets it."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+from rich.console import Console
+
+from service.commands.client import Client, ServiceError
+from service.commands.notes import Notes
+from service.commands.sending import Item
+from service.commands.uploading import POLL_S, Outcome, Uploading, shown
+
+# A file that was not written to for so long is complete.
+SETTLED_AFTER_S = 2.0
+LOOK_EVERY_S = 2.0
+# Between two tries to reach a service that is away; ever longer, up to the last.
+AWAY_S = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
+
+Stamp = tuple[int, int]  # size, time of change
+
+
+@dataclass
+class _Seen:
+    stamp: Stamp
+    since: float
+
+
+class Watcher:
+    """Which files are there, and which of them are complete and were not given out yet."""
+
+    def __init__(self, list_files: Callable[[], Iterable[Path]], settled_after_s: float = SETTLED_AFTER_S) -> None:
+        self._list, self._settled_after = list_files, settled_after_s
+        self._seen: dict[Path, _Seen] = {}
+        self._given: dict[Path, Stamp] = {}
+
+    def look(self, now: float) -> list[Path]:
+        """Files whose size and time have stayed the same for long enough; `now` in seconds, of any clock that runs on.
+
+        Each is given once, and again when it changes. An empty file is not complete.
+        """
+        seen: dict[Path, _Seen] = {}
+        ready = []
+        for path in self._list():
+            try:
+                stat = path.stat()
+            except OSError:  # it is gone
+                continue
+            stamp = (stat.st_size, stat.st_mtime_ns)
+            if self._given.get(path) == stamp:
+                continue
+            before = self._seen.get(path)
+            seen[path] = before if before is not None and before.stamp == stamp else _Seen(stamp, now)
+            if stat.st_size and now - seen[path].since >= self._settled_after:
+                ready.append(path)
+        self._seen = seen
+        return sorted(ready)
+
+    def given(self, path: Path) -> None:
+        """It was dealt with, as it was when it was last looked at."""
+        self._given[path] = self._seen.pop(path).stamp
+
+
+def watch(
+    find_client: Callable[[], Client | None],
+    list_files: Callable[[], Iterable[Path]],
+    make_item: Callable[[Path], Item],
+    notes: Notes,
+    console: Console,
+    *,
+    settled_after_s: float = SETTLED_AFTER_S,
+    look_every_s: float = LOOK_EVERY_S,
+    stop: Callable[[], bool] = lambda: False,
+) -> Outcome:
+    """Takes in what comes until ctrl-C, or `stop` says so; what became of it. A service that is away is waited for."""
+    watcher, away = Watcher(list_files, settled_after_s), 0
+    with shown(console) as progress:
+        uploading: Uploading | None = None
+        while not stop():
+            try:
+                client = find_client()
+                if client is None:
+                    raise httpx.ConnectError("no service answers")
+                with client:
+                    uploading = uploading or Uploading(client, notes, progress, patient=True)
+                    uploading.client = client
+                    for _ in _rounds(look_every_s, stop):
+                        _take_in(watcher, uploading, make_item)
+                        away = 0
+            except (httpx.TransportError, ServiceError) as error:
+                if not away:
+                    said = f"The service cannot take anything now ({error}); what comes is taken in when it can."
+                    console.print(said, highlight=False, soft_wrap=True)
+                away += 1
+                try:
+                    _rest(AWAY_S[min(away, len(AWAY_S)) - 1], stop)
+                except KeyboardInterrupt:
+                    break
+            except KeyboardInterrupt:
+                break
+            finally:
+                notes.save()
+    return uploading.outcome if uploading is not None else Outcome()
+
+
+def _take_in(watcher: Watcher, uploading: Uploading, make_item: Callable[[Path], Item]) -> None:
+    """What is complete by now. Raises httpx.TransportError, ServiceError."""
+    ready = watcher.look(time.monotonic())
+    uploading.expect(len(ready))
+    for number, path in enumerate(ready):
+        try:
+            uploading.add(make_item(path))
+        except (httpx.TransportError, ServiceError):
+            uploading.expect(number - len(ready))  # they come again
+            raise
+        watcher.given(path)
+    uploading.idle("watching")
+    uploading.save()
+    uploading.client.get("/healthz")
+    uploading.poll()
+
+
+def _rounds(every_s: float, stop: Callable[[], bool]) -> Iterator[None]:
+    while not stop():
+        yield
+        _rest(every_s, stop)
+
+
+def _rest(seconds: float, stop: Callable[[], bool]) -> None:
+    until = time.monotonic() + seconds
+    while (left := until - time.monotonic()) > 0 and not stop():
+        time.sleep(min(POLL_S, left))
