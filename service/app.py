@@ -12,6 +12,7 @@ from fastapi_offline import FastAPIOffline
 
 from service import problems, security_headers
 from service.auth import Access, AccessControl
+from service.backpressure import Backpressure, Bounds
 from service.bundles import ensure_serving
 from service.catalogue import open_catalogue
 from service.jobs.queue import JobQueue
@@ -51,7 +52,9 @@ def create_app(settings: Settings) -> FastAPI:
     # FastAPI's own /docs loads its script from another host: blank offline, and a visit told to a stranger.
     app = FastAPIOffline(title="mmv-search", version="1", description=DESCRIPTION, lifespan=lifespan)
     app.state.access = access = Access(settings, settings.admin_token())
+    app.state.draining = threading.Event()
     app.add_middleware(AccessControl, access=access)
+    app.add_middleware(Backpressure, bounds=Bounds(settings.max_searches, settings.max_uploads))
     security_headers.install(app)
     problems.install(app)
     for module in (search, library, companions, tus, erasure, jobs, admin, swaps, keys, session, health):

@@ -34,7 +34,9 @@ EVERYWHERE = (
     "forbidden_host",
     "forbidden_origin",
     "invalid_request",
+    "body_too_large",
     "catalogue_busy",
+    "overloaded",
     "internal_error",
 )
 

@@ -44,6 +44,12 @@ class Settings(BaseSettings):
     min_free_bytes: int = Field(default=256 * MIB, ge=0)
     # Videos that may wait to be taken in; further uploads are sent away until there are fewer.
     max_queued_jobs: int = Field(default=20_000, ge=1)
+    # Requests that are in the service at once, those that wait included; more are told to come back in a moment.
+    max_searches: int = Field(default=128, ge=1)
+    max_uploads: int = Field(default=32, ge=1)
+    # Seconds between the signal to stop (from which on /readyz says 503) and the end, in which requests are still
+    # served: as long as a load balancer takes to notice.
+    drain_s: float = Field(default=0.0, ge=0, le=3600)
     # What a query by example may be.
     max_query_bytes: int = 64 * MIB
     max_query_s: float = 60.0

@@ -177,6 +177,8 @@ def serve(settings: Settings, *, on_ready: Callable[[str], None], quiet: bool = 
 
     from service.app import create_app
     from service.bundles import ensure_serving
+    from service.draining import DrainingServer
+    from service.http_protocol import CarefulProtocol
     from service.model_pool import find_bundle
 
     settings.prepare_home()
@@ -192,14 +194,16 @@ def serve(settings: Settings, *, on_ready: Callable[[str], None], quiet: bool = 
             if not settings.replica:
                 sweep_home(settings, catalogue)
         with _parts(settings) as given:
+            app = create_app(given)
             config = uvicorn.Config(
-                create_app(given),
+                app,
+                http=CarefulProtocol,
                 log_level="warning" if quiet else "info",
                 access_log=False,
-                timeout_graceful_shutdown=REQUESTS_END_WITHIN_S,
+                timeout_graceful_shutdown=max(REQUESTS_END_WITHIN_S, round(settings.drain_s)),
                 log_config=None,
             )
-            server = uvicorn.Server(config)
+            server = DrainingServer(config, app.state.draining, settings.drain_s)
             address = address_of(listener)
             threading.Thread(target=_announce, args=(server, settings, address, on_ready), daemon=True).start()
             try:

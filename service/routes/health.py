@@ -1,6 +1,6 @@
 """The probes: `/healthz` says that the process lives, `/readyz` that it can answer searches."""
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from sqlalchemy.exc import SQLAlchemyError
 
 from service.schemas.common import Health
@@ -16,10 +16,12 @@ async def healthz() -> Health:
 
 
 @router.get("/readyz", responses={503: {"model": Health, "description": "not able to search"}})
-async def readyz(state: StateOf, response: Response) -> Health:
+async def readyz(request: Request, state: StateOf, response: Response) -> Health:
     """Whether searches can be answered. Without the queue they can, so it is reported and no more."""
     checks = await state.read(_checks, state)
     ready = checks["catalogue"] == "ok"
+    if request.app.state.draining.is_set():
+        ready, checks["service"] = False, "stopping"
     response.status_code = 200 if ready else 503
     return Health(status="ok" if ready else "not ready", checks=checks)
 

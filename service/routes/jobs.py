@@ -1,10 +1,11 @@
 """Jobs: listing, progress, cancelling."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import StreamingResponse
 
 from service import catalogue, problems
@@ -53,11 +54,13 @@ async def cancel_job(state: StateOf, job_id: str) -> Job:
         200: {"description": "server-sent events: the job, each time it changes", "content": {"text/event-stream": {}}},
     },
 )
-async def job_events(state: StateOf, job_id: str) -> StreamingResponse:
-    """The job as a stream of events, until it is over."""
+async def job_events(request: Request, state: StateOf, job_id: str) -> StreamingResponse:
+    """The job as a stream of events, until it is over, or the service is to stop."""
     first = await _job(state, job_id)
     headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
-    return StreamingResponse(_events(state, first), media_type="text/event-stream", headers=headers)
+    return StreamingResponse(
+        _events(state, first, request.app.state.draining), media_type="text/event-stream", headers=headers
+    )
 
 
 def job_schema(job: catalogue.Job) -> Job:
@@ -84,7 +87,7 @@ async def _job(state: State, job_id: str) -> catalogue.Job:
     return job
 
 
-async def _events(state: State, first: catalogue.Job) -> AsyncIterator[str]:
+async def _events(state: State, first: catalogue.Job, draining: threading.Event) -> AsyncIterator[str]:
     """The catalogue is polled: it is the truth about jobs, and a read costs less than a missed message."""
     job: catalogue.Job | None = first
     said, quiet_s = "", 0.0
@@ -96,7 +99,7 @@ async def _events(state: State, first: catalogue.Job) -> AsyncIterator[str]:
         elif quiet_s >= KEEP_ALIVE_S:
             yield ": still there\n\n"
             quiet_s = 0.0
-        if job.status not in ("queued", "running"):
+        if job.status not in ("queued", "running") or draining.is_set():
             return
         await asyncio.sleep(POLL_S)
         quiet_s += POLL_S
