@@ -7,9 +7,12 @@ to be after. If it is as before, it does the same thing again, which must come t
 
 import ast
 import json
+import os
+import queue
 import shutil
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -112,6 +115,10 @@ class World:
     database: str | None
     server: PostgresServer | None
 
+    @property
+    def kind(self) -> str:
+        return "sqlite" if self.server is None else "postgresql"
+
     def given(self, home: Path, database: str | None) -> dict[str, Any]:
         settings = {"home": str(home), "redis_url": self.redis_url, "embed_threads": 1, "checkpoint_s": 0, "retry_s": 0}
         if database is not None and self.server is not None:
@@ -198,10 +205,44 @@ def expected(world: World, zygote: Zygote) -> dict[str, dict[str, Any]]:
     return states | {action: states[other] for action, other in LIKE.items()}
 
 
+@pytest.fixture(scope="module")
+def killed(
+    request: pytest.FixtureRequest, world: World, expected: dict[str, dict[str, Any]]
+) -> Iterator[dict[str, "Future[None]"]]:
+    """Every chosen test of this world, under way: as many at once as there are processors."""
+    chosen = [
+        item.callspec.params["point"]
+        for item in request.session.items
+        if isinstance(item, pytest.Function)
+        and item.originalname == test_killed_there_the_next_start_is_clean.__name__
+        and item.callspec.params["world"] == world.kind
+    ]
+    zygotes: queue.Queue[Zygote] = queue.Queue()
+    started = [Zygote() for _ in range(min(2, os.cpu_count() or 1))]
+    for each in started:
+        zygotes.put(each)
+
+    def run(point: str) -> None:
+        zygote = zygotes.get()
+        try:
+            kill_and_start_again(world, expected, zygote, point)
+        finally:
+            zygotes.put(zygote)
+
+    with ThreadPoolExecutor(len(started)) as pool:
+        yield {point: pool.submit(run, point) for point in chosen}
+        pool.shutdown(cancel_futures=True)
+    for each in started:
+        each.close()
+
+
 @pytest.mark.parametrize("point", sorted(POINTS))
-def test_killed_there_the_next_start_is_clean(
-    world: World, expected: dict[str, dict[str, Any]], zygote: Zygote, point: str
-) -> None:
+def test_killed_there_the_next_start_is_clean(killed: dict[str, "Future[None]"], point: str) -> None:
+    killed[point].result()
+
+
+def kill_and_start_again(world: World, expected: dict[str, dict[str, Any]], zygote: Zygote, point: str) -> None:
+    """Raises AssertionError when anything is not as the module says."""
     action = POINTS[point]
     given, folder, database = world.copy(sorted(POINTS).index(point))
     arguments = [given, action, str(world.materials)]
