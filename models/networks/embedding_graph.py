@@ -140,6 +140,10 @@ class SharedGraph(nn.Module):
     def text(self, representation: Tensor) -> Embedding:
         return {"representation": representation, "coarse": self.text_coarse(representation)}
 
+    def sound_coarse(self, audio_fine: Tensor, video_fine: Tensor) -> Tensor:
+        """As FACGraph's: here it is there already."""
+        return audio_fine
+
     @staticmethod
     def _both(representation: Tensor, embedding: Tensor) -> Embedding:
         return {"representation": representation, "fine": embedding, "coarse": embedding}

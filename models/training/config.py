@@ -37,9 +37,10 @@ class OptimConfig:
     """Adam with linear warm-up and half-cosine decay to zero (the paper's schedule).
 
     A loss of weight 0 is not computed: without its losses a modality stays out of training. `weight_sound_text` is for
-    sound and text directly, which the paper leaves to vision to bring together. `text_loss` is mil_nce, of several
-    narrations a clip, or nce, of the one nearest in time. `batch` is of all processes together; in `accumulate` parts
-    it goes through the network, all of it through the loss (cached_gradients.py).
+    sound and text directly, which the paper leaves to vision to bring together (nothing in a disjoint graph).
+    `text_loss` is mil_nce, of several narrations a clip, or nce, of the one nearest in time. `batch` is of all
+    processes together; in `accumulate` parts it goes through the network, all of it through the loss
+    (cached_gradients.py).
     """
 
     steps: int = 4000
@@ -145,10 +146,6 @@ class TrainConfig:
     deflate: DeflateConfig = field(default_factory=DeflateConfig)
     evaluate_every: int = 500
     checkpoint_every: int = 250
-
-    def __post_init__(self) -> None:
-        if self.optim.weight_sound_text and not self.network.graph.startswith("fac"):
-            raise ValueError(f"weight_sound_text is for fac graphs, not {self.network.graph}")
 
 
 class ConfigError(Exception):

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from models.networks.embedding_graph import FACGraph
+from models.networks.embedding_graph import DisjointGraph
 from models.networks.mmv import MMV
 from models.training.config import OptimConfig, TrainConfig
 from models.training.data.batches import Batch
@@ -37,8 +37,7 @@ def embed(network: MMV, batch: Batch, optim: OptimConfig) -> Embedded:
         text = network.encode_text(ids.reshape(b * k, n))["coarse"].reshape(b, k, -1)
         out |= {"video_coarse": video["coarse"], "text": text}
     out = {name: x.float() if x.dtype == torch.bfloat16 else x for name, x in out.items()}
-    if optim.weight_sound_text:
-        assert isinstance(network.graph, FACGraph), "TrainConfig sees to it"
+    if optim.weight_sound_text and not isinstance(network.graph, DisjointGraph):
         out["sound_coarse"] = network.graph.sound_coarse(out["audio_fine"], out["video_fine"])
     return out
 
@@ -46,7 +45,7 @@ def embed(network: MMV, batch: Batch, optim: OptimConfig) -> Embedded:
 def losses_of(embedded: Embedded, batch: Batch, optim: OptimConfig) -> dict[str, Tensor]:
     """The loss and its parts, scalars; the part of a weight of 0 is 0. A collective call where there are replicas."""
     weights = {"audio": optim.weight_audio, "text": optim.weight_text}
-    if optim.weight_sound_text:
+    if "sound_coarse" in embedded:
         weights["sound_text"] = optim.weight_sound_text
     parts = dict.fromkeys(weights, torch.zeros((), device=batch.frames.device))
     if optim.weight_audio:
@@ -54,7 +53,7 @@ def losses_of(embedded: Embedded, batch: Batch, optim: OptimConfig) -> dict[str,
     if optim.weight_text:
         has_text = batch.has_text[:, : embedded["text"].shape[1]]
         parts["text"] = mil_nce(embedded["video_coarse"], embedded["text"], has_text)
-    if optim.weight_sound_text:
+    if "sound_coarse" in embedded:
         both = batch.has_text[:, : embedded["text"].shape[1]] & batch.has_sound[:, None]
         parts["sound_text"] = mil_nce(embedded["sound_coarse"], embedded["text"], both)
     return {"loss": torch.stack([weight * parts[name] for name, weight in weights.items()]).sum(), **parts}
