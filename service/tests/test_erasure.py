@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from redis import Redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from index import SpaceKey, current_name
 from index.generation import build_generation, generation_names, held_ids
@@ -195,7 +197,7 @@ def test_without_redis_an_erasure_stays_pending_and_what_can_go_goes(
     gone = add(settings, library, b"film")
     library.begin_serving(BUNDLE, "b", None, None)
     delete(settings, library, gone)
-    nobody = Redis(unix_socket_path=str(tmp_path / "nobody"))
+    nobody = Redis(unix_socket_path=str(tmp_path / "nobody"), retry=Retry(NoBackoff(), 0))
     assert erase_pending(settings, library, nobody, no_report) == {"complete": 0, "pending": {gone.id: ["cache"]}}
 
 
