@@ -20,7 +20,7 @@ from service.media.store import MediaStore
 from service.plans import Kind
 from service.problems import Refused
 from service.queries import Vectors, audio_vectors, image_vectors
-from service.search import Example, Moment, Options, Page, Searcher
+from service.search import Example, Moment, Options, Searcher
 
 # Words that many libraries have something for, and the shipped model's own world.
 SHIPPED_QUERIES = (
@@ -42,8 +42,14 @@ SHIPPED_QUERIES = (
     "outdoors",
 )
 TOP = 10
+# Some more are asked for, to compare the first ten of those that both can find.
+ASKED = 30
 # Videos of the library that stills and sounds are cut from.
 SAMPLED_VIDEOS = 6
+
+
+# What was found, best first; or the code of why there is no answer.
+Answer = list[Moment] | str
 
 
 @dataclass(frozen=True)
@@ -70,9 +76,14 @@ def compare(
     """Asks both, and says how their answers differ. `report(share)` may raise to end it."""
     words = list(dict.fromkeys([*SHIPPED_QUERIES, *catalogue.golden_queries()]))
     entries = []
+
+    def differ(before: Answer, after: Answer) -> dict[str, Any]:
+        both = _videos(old) & _videos(new)  # what came in meanwhile is only in one of them, until the switch
+        return _difference(*(_among(both, answer) for answer in (before, after)))
+
     for number, query in enumerate(words):
         report(0.5 * number / len(words))
-        entries.append({"kind": "text", "query": query, **_difference(_by_words(old, query), _by_words(new, query))})
+        entries.append({"kind": "text", "query": query, **differ(_by_words(old, query), _by_words(new, query))})
     videos = _sampled(old, new, catalogue)
     for number, video in enumerate(videos):
         report(0.5 + 0.5 * number / len(videos))
@@ -83,44 +94,52 @@ def compare(
             first, second = _by_example(old, before[kind]), _by_example(new, after[kind])
             said = {"kind": kind, "video_id": video.id, "start_s": round(before[kind].start_s, 3)}
             ranks = {"rank_before": _rank(first, video.id), "rank_after": _rank(second, video.id)}
-            entries.append({**said, **ranks, **_difference(first, second)})
+            entries.append({**said, **ranks, **differ(first, second)})
     return {"queries": entries, **_summary(entries)}
 
 
-def _by_words(searcher: Searcher, query: str) -> Page | str:
-    """The answer, or the code of why there is none."""
+def _by_words(searcher: Searcher, query: str) -> Answer:
     try:
-        return searcher.text(query, Options(limit=TOP))
+        return searcher.text(query, Options(limit=ASKED)).moments
     except UnknownWords:
         return "unknown_words"
     except Refused as refused:
         return refused.code
 
 
-def _by_example(searcher: Searcher, cut: SelfQuery) -> Page | str:
+def _by_example(searcher: Searcher, cut: SelfQuery) -> Answer:
     example = Example(cut.kind, f"{cut.video_id}:{cut.start_s}", cut.vectors(searcher))
     try:
-        return searcher.example(example, Options(limit=TOP, group_by="video"))
+        return searcher.example(example, Options(limit=ASKED, group_by="video")).moments
     except Refused as refused:
         return refused.code
 
 
-def _difference(before: Page | str, after: Page | str) -> dict[str, Any]:
+def _videos(searcher: Searcher) -> set[str]:
+    return set(searcher.library.current().segments.video_ids)
+
+
+def _among(videos: set[str], answer: Answer) -> Answer:
+    """The first ten of an answer that are of these videos."""
+    return answer if isinstance(answer, str) else [m for m in answer if m.video.id in videos][:TOP]
+
+
+def _difference(before: Answer, after: Answer) -> dict[str, Any]:
     """The share of the first ten that stayed, and which went and came; or why one of them has no answer."""
     if isinstance(before, str) or isinstance(after, str):
         said = {"before": before, "after": after}
         return {"overlap_at_10": None, **{name: code for name, code in said.items() if isinstance(code, str)}}
-    there = list(after.moments)
+    there = list(after)
     left = []
-    for moment in before.moments:
+    for moment in before:
         match = next((other for other in there if _same(moment, other)), None)
         if match is None:
             left.append(moment)
         else:
             there.remove(match)
-    most = max(len(before.moments), len(after.moments))
+    most = max(len(before), len(after))
     return {
-        "overlap_at_10": round((len(before.moments) - len(left)) / most, 3) if most else 1.0,
+        "overlap_at_10": round((len(before) - len(left)) / most, 3) if most else 1.0,
         "left": [_told(moment) for moment in left],
         "came": [_told(moment) for moment in there],
     }
@@ -143,11 +162,11 @@ def _told(moment: Moment) -> dict[str, Any]:
     }
 
 
-def _rank(answer: Page | str, video_id: str) -> int | None:
+def _rank(answer: Answer, video_id: str) -> int | None:
     """The place of a video among the first ten, from 1."""
     if isinstance(answer, str):
         return None
-    places = [place for place, moment in enumerate(answer.moments, 1) if moment.video.id == video_id]
+    places = [place for place, moment in enumerate(answer[:TOP], 1) if moment.video.id == video_id]
     return places[0] if places else None
 
 

@@ -154,7 +154,7 @@ def _opened(index_dir: Path, name: str | None, bundle: str) -> Generation | None
     try:
         generation = open_generation(index_dir, name)
     except (IndexFileError, OSError) as error:
-        log.error("the index generation cannot be used, the catalogue's vectors are searched instead: %s", error)
+        log.warning("the index generation cannot be used, the catalogue's vectors are searched instead: %s", error)
         return None
     if generation.bundle != bundle:
         log.error("the index generation %s is of another bundle, the catalogue's vectors are searched instead", name)

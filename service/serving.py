@@ -6,9 +6,6 @@ meanwhile, and then puts one reference in the place of another. A request that t
 last one has, its sessions and mapped files are let go of.
 """
 
-import contextlib
-import ctypes
-import ctypes.util
 import logging
 import threading
 import weakref
@@ -21,6 +18,7 @@ from models.runtime import Encoders
 from service.catalogue import Catalogue
 from service.catalogue.records import Served
 from service.library_view import LibraryView
+from service.memory import give_back_memory
 from service.model_pool import ModelPool
 from service.nudges import Nudges
 from service.result_cache import ResultCache
@@ -139,10 +137,3 @@ class Servings:
                 self._nudges.wait(poll_s)
             else:
                 self._over.wait(poll_s)
-
-
-def give_back_memory() -> None:
-    """Hand memory that was freed back to the system, where the C library has a way to (glibc)."""
-    name = ctypes.util.find_library("c")
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(name).malloc_trim(0)

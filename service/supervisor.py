@@ -16,6 +16,7 @@ from types import FrameType
 
 from service.catalogue import open_catalogue
 from service.first_start import CannotServe, require_keys
+from service.memory import use_few_heaps
 from service.redis_server import EmbeddedRedis, RedisUnavailable, socket_path
 from service.settings import Settings
 from service.sweep import sweep_home
@@ -181,6 +182,7 @@ def serve(settings: Settings, *, on_ready: Callable[[str], None], quiet: bool = 
     from service.http_protocol import CarefulProtocol
     from service.model_pool import find_bundle
 
+    use_few_heaps()
     settings.prepare_home()
     alone = contextlib.nullcontext() if settings.replica else home_lock(settings)
     with alone, contextlib.closing(listen(settings.host, settings.port)) as listener:

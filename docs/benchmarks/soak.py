@@ -4,16 +4,18 @@
 
 A real `mmv-search serve` in a temporary home, filled with the demo library. Then N searches by words from concurrent
 clients, all different, so that none is answered from the result cache, while films are uploaded without a pause (and
-deleted again, so that the library stays as large as it is) and the index is rebuilt twice; with --promote DIR the
-library goes over to another model in the middle. Every answer is looked at: it must be of one model and one index
+deleted again, so that the library stays as large as it is) and the index is rebuilt twice; with --promote the library
+goes over to another model in the middle. Every answer is looked at: it must be of one model and one index
 generation, and have results. Memory is compared between the end of the warm-up, which has all of that in it too, and
 the end. Exit status 1: something is not as it must be.
 """
 
 import argparse
 import asyncio
+import json
 import os
 import random
+import shutil
 import signal
 import statistics
 import subprocess
@@ -180,7 +182,13 @@ def main() -> None:
     parser.add_argument("--clients", type=int, default=32)
     parser.add_argument("--clips", type=int, default=120, help="clips of the demo library to begin with")
     parser.add_argument("--films", type=int, default=12, help="films that come and go")
-    parser.add_argument("--promote", type=Path, metavar="DIR", help="also promote this bundle, in the middle")
+    parser.add_argument(
+        "--promote",
+        nargs="?",
+        const="",
+        metavar="DIR",
+        help="also promote a bundle, in the middle; without DIR the shipped one, as if it were another",
+    )
     parser.add_argument("--out", type=Path, help="where to write the report")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="mmv-soak-") as folder:
@@ -203,8 +211,8 @@ def run(args: argparse.Namespace, folder: Path) -> tuple[str, bool]:
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=120, trust_env=False) as client:
             wait_ready(client)
             fill(client, sorted(LIBRARY.glob("*.mp4"))[: args.clips])
-        if args.promote:
-            keep_bundle(args.promote, home)
+        if args.promote is not None:
+            args.promote = keep_bundle(Path(args.promote) if args.promote else twin(folder / "twin"), home)
         token = (home / "admin-token").read_text().strip()
         soak = Soak(args, f"http://127.0.0.1:{port}", token, server.pid, films)
         return measure(soak, args)
@@ -231,12 +239,25 @@ def fill(client: httpx.Client, clips: list[Path]) -> None:
             time.sleep(0.1)
 
 
-def keep_bundle(bundle: Path, home: Path) -> None:
-    """Copies a bundle to where the service finds it by its name."""
+def keep_bundle(bundle: Path, home: Path) -> str:
+    """Copies a bundle to where the service finds it; its fingerprint."""
     from service.bundles import keep
     from service.settings import Settings
 
-    keep(bundle, Settings(home=home))
+    return keep(bundle, Settings(home=home)).fingerprint
+
+
+def twin(folder: Path) -> Path:
+    """A bundle that gives the same vectors as the shipped one and is another by its fingerprint."""
+    from models.bundle import MANIFEST, sha256, shipped_bundle_path
+
+    shutil.copytree(shipped_bundle_path(), folder)
+    with (folder / "text.onnx").open("ab") as file:
+        file.write(b"\x32\x04twin")  # the field doc_string of an ONNX model
+    manifest = json.loads((folder / MANIFEST).read_text())
+    manifest["files"]["text.onnx"] = sha256(folder / "text.onnx")
+    (folder / MANIFEST).write_text(json.dumps({**manifest, "name": "twin"}))
+    return folder
 
 
 def measure(soak: Soak, args: argparse.Namespace) -> tuple[str, bool]:
@@ -253,11 +274,8 @@ def measure(soak: Soak, args: argparse.Namespace) -> tuple[str, bool]:
         before = (soak.added, soak.deleted)
         third = args.searches // 3
         swaps = [(third // 2, *rebuild), (2 * third, *rebuild)]
-        if args.promote:
-            from models.bundle import load_bundle
-
-            fingerprint = load_bundle(args.promote).fingerprint
-            swaps.append((third, "promotion", f"bundles/{fingerprint}/promote"))
+        if args.promote is not None:
+            swaps.append((third, "promotion", f"bundles/{args.promote}/promote"))
         warm_swaps = len(soak.swaps)
         started = time.monotonic()
         asyncio.run(soak.search(words[args.warm_up :], answers, swaps))
@@ -293,7 +311,7 @@ def report(
     warmed, started, ended = times
     p50, p99 = percentiles(answers.times_ms)
     ratio = p99 / p50
-    wanted = 2 + bool(args.promote)
+    wanted = 2 + (args.promote is not None)
     rows, growths = [], []
     for role, samples in sorted(soak.memory.items()):
         span = (ended - warmed) * 0.1
@@ -322,14 +340,14 @@ def report(
     lines = [
         "# Searches while everything changes",
         "",
-        f"{args.searches:,} searches by words, all different, from {args.clients} clients at once, on {os.cpu_count()} cores,",
-        f"after {args.warm_up:,} to warm up; {args.clips} clips of the demo library, {args.films} films of {FILM_S:.0f} s that "
-        "come and go. Written by",
-        f"`python docs/benchmarks/soak.py{' --promote DIR' if args.promote else ''} --out FILE`.",
+        f"{args.searches:,} searches by words, all different, from {args.clients} clients at once, on {os.cpu_count()}",
+        f"cores, after {args.warm_up:,} to warm up; {args.clips} clips of the demo library, {args.films} films of",
+        f"{FILM_S:.0f} s that come and go. Written by",
+        f"`python docs/benchmarks/soak.py{'' if args.promote is None else ' --promote'} --out FILE`.",
         "",
-        f"It took {ended - started:.0f} s: {len(answers.times_ms) / (ended - started):.0f} searches a second. Meanwhile "
-        f"{ingested[0]} films were added, {ingested[1]} deleted, and {len(answers.pairs)} pairs of model and generation "
-        "answered.",
+        f"It took {ended - started:.0f} s: {len(answers.times_ms) / (ended - started):.0f} searches a second.",
+        f"Meanwhile {ingested[0]} films were added, {ingested[1]} deleted, and {len(answers.pairs)} pairs of a model",
+        "and an index generation answered.",
         "",
         "| searches | | median | 99th percentile | ratio | slowest |",
         "|---|---|---|---|---|---|",

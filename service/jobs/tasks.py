@@ -27,6 +27,7 @@ from service.jobs.training import KINDS as TRAINING_KINDS
 from service.jobs.training import Trainer, TrainingFailed, run_training
 from service.media.store import MediaStore
 from service.media.thumbnails import Thumbnails
+from service.memory import give_back_memory
 from service.model_pool import ActiveModel
 from service.problem_codes import problem_document
 from service.rebuild import is_outgrown
@@ -52,6 +53,8 @@ class Runner:
     stopping: threading.Event
     trainer: Trainer = field(default_factory=Trainer)
     swap_thread: Trainer = field(default_factory=Trainer)
+    tidy_thread: Trainer = field(default_factory=Trainer)
+    at_work: set[str] = field(default_factory=set)  # ids of the ingests that run here
 
     def run(self, job_id: str) -> None:
         """Does a job, unless it is over or another worker's. Raises nothing: how it ended is in the catalogue.
@@ -80,7 +83,8 @@ class Runner:
         if waiting.status not in ACTIVE or not self.intake.take_place(waiting.attempts):
             return
         try:
-            job = self.catalogue.claim_job(waiting.id, self.name)
+            # Delivered twice, it would be claimed again as something that an earlier life of this worker left.
+            job = self.catalogue.claim_job(waiting.id, self.name) if waiting.id not in self.at_work else None
         except BaseException:
             self.intake.leave_place()
             raise
@@ -88,11 +92,20 @@ class Runner:
             self.intake.leave_place()
             return
         crash_point("ingest.claimed")
-        self.intake.start(partial(self._do, job))
+        self.at_work.add(job.id)
+        self.intake.start(partial(self._do_noted, job))
+
+    def _do_noted(self, job: Job) -> None:
+        try:
+            self._do(job)
+        finally:
+            self.at_work.discard(job.id)
 
     def _thread_for(self, job: Job | None) -> Trainer | None:
         if job is not None and job.kind in TRAINING_KINDS:
             return self.trainer
+        if job is not None and job.kind == "tidy":  # a promotion may take hours
+            return self.tidy_thread
         return self.swap_thread if job is not None and job.kind in swap_job.KINDS else None
 
     def _do(self, job: Job) -> None:
@@ -122,6 +135,7 @@ class Runner:
             self._rebuild_if_outgrown()
         if job.kind in swap_job.KINDS:
             self.model.refresh()
+            give_back_memory()
 
     def _give_up_or_try_again(self, job: Job, error: Exception) -> None:
         """What passes is tried again a little later. A file that is never going to work is set aside, and says why."""

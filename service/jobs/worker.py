@@ -21,6 +21,7 @@ from service.jobs.recovery import Janitor, redeliver
 from service.media import confined
 from service.media.store import MediaStore
 from service.media.thumbnails import Thumbnails
+from service.memory import use_few_heaps
 from service.model_pool import ActiveModel, ModelPool
 from service.nudges import Nudges
 from service.parent_death import end_with_parent
@@ -60,6 +61,7 @@ def run_worker(settings: Settings, name: str, parent_pid: int | None = None) -> 
         raise ValueError("a worker needs the address of a Redis")
     if parent_pid is not None:
         _end_with_parent(parent_pid)
+    use_few_heaps()
     settings.prepare_home()
     catalogue = open_catalogue(settings)
     ensure_serving(settings, catalogue)
@@ -100,6 +102,7 @@ def run_worker(settings: Settings, name: str, parent_pid: int | None = None) -> 
         runner.intake.join()
         runner.trainer.join()
         runner.swap_thread.join()
+        runner.tidy_thread.join()
         janitor.stop()
         chores.stop()
         nudges.close()
