@@ -66,6 +66,9 @@ def erase_pending(
     for number, erasure in enumerate(pending):
         report(0.3 * number / len(pending), "removing files")
         remove_files(settings, catalogue, erasure)
+        if not catalogue.active_jobs(("adapt", "train")):  # one that runs removes its own at its end
+            for path in training_windows(settings.training_dir, erasure):
+                shutil.rmtree(path, ignore_errors=True)
     crash_point("delete.files_removed")
     scrubbed = False
     if pending:
@@ -146,6 +149,7 @@ def look(
     return [
         *_look_at_rows(catalogue, erasure, scrubbed),
         *_look_at_files(settings, erasure),
+        _look_at_training(settings, erasure),
         *_look_at_generations(settings.index_dir, erasure),
         _look_at_cache(catalogue, redis, erasure),
     ]
@@ -186,6 +190,20 @@ def told_uploads(folder: Path, erasure: Erasure) -> list[Path]:
     return found
 
 
+def training_windows(folder: Path, erasure: Erasure) -> list[Path]:
+    """Folders of pictures and sounds that were decoded to train on, from before the deletion.
+
+    They do not tell which films they are of. Without them an interrupted training decodes its films again.
+    """
+    before = erasure.requested_at.timestamp()
+    found = []
+    for path in sorted(folder.glob("*/windows-*")):
+        with contextlib.suppress(FileNotFoundError):
+            if path.stat().st_mtime <= before:
+                found.append(path)
+    return found
+
+
 def _folders(home: Path) -> list[Path]:
     if not home.is_dir():
         return []
@@ -208,6 +226,12 @@ def _look_at_files(settings: Settings, erasure: Erasure) -> Iterator[Look]:
     for folder in sorted({*folders, *_folders(settings.home)}):
         count = sum(1 for path in found if path.is_relative_to(folder))
         yield Look(f"files.{folder.name}", folder.name, how, count)
+
+
+def _look_at_training(settings: Settings, erasure: Erasure) -> Look:
+    found = len(training_windows(settings.training_dir, erasure))
+    how = "listed those that were begun before the deletion, whatever films they are of"
+    return Look("files.training", "films decoded to train on", how, found)
 
 
 def _look_at_generations(index_dir: Path, erasure: Erasure) -> Iterator[Look]:

@@ -104,6 +104,8 @@ def test_nothing_of_a_deleted_video_is_left_and_the_others_lose_nothing(
         (settings.home / folder).mkdir(exist_ok=True)
         (settings.home / folder / f"{gone.id}.mp4").write_bytes(b"x")
         (settings.home / folder / f"{gone.sha256}.part").write_bytes(b"x")
+    windows = settings.training_dir / "adapt-1" / "windows-1"
+    windows.mkdir(parents=True)
     told = settings.upload_dir / f"{'0' * 32}.json"
     told.write_text(f'{{"sha256": "{gone.sha256}", "metadata": {{"filename": "secret name.mp4"}}}}')
     cache = ResultCache(redis_server.url)
@@ -114,7 +116,14 @@ def test_nothing_of_a_deleted_video_is_left_and_the_others_lose_nothing(
     delete(settings, library, gone)
     (erasure,) = library.pending_erasures()
     left = found(look(settings, library, redis, erasure))
-    assert left.keys() >= {"cache", "files.previews", "files.uploads", "files.orphans", f"index.{now}"}
+    assert left.keys() >= {
+        "cache",
+        "files.previews",
+        "files.training",
+        "files.uploads",
+        "files.orphans",
+        f"index.{now}",
+    }
     assert f"index.{before}" in left
     assert f"index.{first}" in left
     assert not {"catalogue.videos", "catalogue.segments", "catalogue.vectors", "files.media"} & left.keys()
@@ -126,6 +135,7 @@ def test_nothing_of_a_deleted_video_is_left_and_the_others_lose_nothing(
     assert is_clean(look(settings, library, redis, done))
     assert library.pending_erasures() == []
     assert not told.exists()
+    assert not windows.exists()
     assert cache.get(key) is None
     served = library.served()
     assert served is not None
