@@ -188,8 +188,9 @@ class Repository:
         """For a backup that begins now; sorts after all that are there."""
         now = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
         newest = max([now, *(name[:15] for name in self.names())])
-        name = f"{newest}-{secrets.token_hex(3)}"
-        return name if not self.names() or name > self.names()[-1] else f"{newest}-ffffff"
+        name = f"{newest}-{secrets.randbelow(1 << 20):06x}"  # leaves room above for those of the same second
+        last = self.names()[-1] if self.names() else ""
+        return name if name > last else f"{newest}-{int(last[16:], 16) + 1:06x}"
 
     def remove_older(self, keep: int) -> list[str]:
         """Removes all backups but the newest `keep`; their names."""

@@ -393,3 +393,13 @@ def test_only_one_backup_at_a_time_goes_to_a_folder(settings: Settings, library:
     with pytest.raises(BackupError, match="not empty"):
         back_up(settings, tmp_path / "full", no_report)
     assert os.listdir(tmp_path / "full") == ["thesis.tex"]
+
+
+def test_backups_of_one_second_have_names_in_their_order(tmp_path: Path) -> None:
+    repository = Repository(tmp_path / "backups")
+    (tmp_path / "backups" / "snapshots").mkdir(parents=True)
+    names = []
+    for _ in range(30):
+        names.append(repository.new_name())
+        (tmp_path / "backups" / "snapshots" / f"{names[-1]}.json").write_text("{}")
+    assert names == sorted(set(names))
