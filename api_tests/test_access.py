@@ -18,6 +18,7 @@ from api_tests.server import REPOSITORY
 from api_tests.test_browser import PLAYED_PAST, RESULT, browser
 from models.tests import media_samples
 from service.catalogue.records import ROLES
+from service.permissions import need_of
 
 __all__ = ["browser"]
 
@@ -312,10 +313,8 @@ def test_the_description_names_what_a_refusal_looks_like(server: Server) -> None
             continue
         for method, operation in methods.items():
             assert {"401", "403"} <= set(operation["responses"]), (method, path)
-            counted = (
-                path.startswith("/v1/search") or path.endswith("/timeline") or (method, path) == ("post", "/v1/videos")
-            )
-            assert not counted or "429" in operation["responses"], (method, path)
+            counted = need_of(method.upper(), path).counted
+            assert counted is None or "429" in operation["responses"], (method, path)
 
 
 @pytest.mark.browser

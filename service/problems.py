@@ -240,6 +240,6 @@ def _methods_here(request: Request) -> list[str]:
     routes = [route for route in request.app.router.routes if not isinstance(route, Mount)]
     return [
         method
-        for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+        for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
         if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
     ]

@@ -46,7 +46,9 @@ Offset = Annotated[int | None, Header(alias="Upload-Offset", ge=0, le=2**62, des
 Checksum = Annotated[str | None, Header(alias="Upload-Checksum", description="of these bytes: algorithm, base64")]
 
 
-@router.options("/uploads", status_code=204, responses={204: {"description": "what this server can do"}})
+@router.options(
+    "/uploads", status_code=204, responses={**problems.openapi(), 204: {"description": "what this server can do"}}
+)
 async def upload_options(state: StateOf) -> Response:
     """What this server can do."""
     headers = {
