@@ -85,5 +85,6 @@ def open_parts(settings: Settings) -> State:
         nudges=nudges,
         heavy=CapacityLimiter(max(2, os.cpu_count() or 2)),
         light=CapacityLimiter(LIGHT_THREADS),
+        searches=CapacityLimiter(max(4, os.cpu_count() or 4)),
         uploads=CapacityLimiter(UPLOADS_AT_ONCE),
     )

@@ -37,6 +37,9 @@ class State:
     # Kinds of blocking work, so that heavy queries cannot hold up the light reads of the page.
     heavy: CapacityLimiter
     light: CapacityLimiter
+    # Ranking is arithmetic under Python's lock: more threads than this keep the event loop from its turn, and a few
+    # unlucky requests wait for seconds (measured by docs/benchmarks/soak.py).
+    searches: CapacityLimiter
     # Probing an upload may mean reading all of a long film: it takes no place from queries.
     uploads: CapacityLimiter
 
@@ -58,8 +61,12 @@ class State:
         return self.serving().encoders
 
     async def read(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run quick blocking work (the catalogue, a text query) off the event loop."""
+        """Run quick blocking work (the catalogue) off the event loop."""
         return await anyio.to_thread.run_sync(lambda: work(*args, **kwargs), limiter=self.light)
+
+    async def search(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a search by words, or the ranking of one by example, off the event loop."""
+        return await anyio.to_thread.run_sync(lambda: work(*args, **kwargs), limiter=self.searches)
 
     async def compute(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run decoding and embedding off the event loop, as many at once as there are sessions for."""

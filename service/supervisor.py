@@ -31,6 +31,9 @@ SLOWEST_RESTART_S = 10.0
 STABLE_AFTER_S = 10.0
 WORKER_STOPS_WITHIN_S = 2.0
 REQUESTS_END_WITHIN_S = 1
+# Later than clients (httpx: 5 s) and proxies (60 s) give a connection up: one that ends it first loses the request that
+# is on its way.
+IDLE_CONNECTIONS_END_AFTER_S = 65
 
 
 class Supervisor:
@@ -202,6 +205,7 @@ def serve(settings: Settings, *, on_ready: Callable[[str], None], quiet: bool = 
                 http=CarefulProtocol,
                 log_level="warning" if quiet else "info",
                 access_log=False,
+                timeout_keep_alive=IDLE_CONNECTIONS_END_AFTER_S,
                 timeout_graceful_shutdown=max(REQUESTS_END_WITHIN_S, round(settings.drain_s)),
                 log_config=None,
             )

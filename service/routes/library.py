@@ -157,7 +157,7 @@ async def get_timeline(
     """How well each moment of one video suits some words, in order of time."""
     started = time.perf_counter()
     serving = state.serving()
-    video, moments, embed_ms, search_ms = await state.read(
+    video, moments, embed_ms, search_ms = await state.search(
         serving.searcher.timeline, video_id, q, Options(match=match)
     )
     total_ms = (time.perf_counter() - started) * 1000

@@ -76,7 +76,7 @@ async def _by_words(state: State, words: str, parameters: SearchParameters) -> S
     started = time.perf_counter()
     options = options_of(parameters.model_dump(exclude={"q"}))
     serving = state.serving()
-    page = await state.read(serving.searcher.text, words, options)
+    page = await state.search(serving.searcher.text, words, options)
     return _response(serving, page, started)
 
 
@@ -90,7 +90,7 @@ async def _by_example(request: Request, state: State, kind: Kind, parameters: Se
         file = received.incoming
         vectors, decode_ms, embed_ms = await state.compute(embed_example, kind, file.path, serving.encoders, limits)
         example = Example(kind, file.sha256, vectors)
-    page = await state.read(serving.searcher.example, example, options)
+    page = await state.search(serving.searcher.example, example, options)
     return _response(serving, page, started, decode_ms=received_ms + decode_ms, embed_ms=embed_ms)
 
 
