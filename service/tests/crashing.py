@@ -104,6 +104,7 @@ class Service:
                 return
             self.runner.run(ours[0])
             self.runner.swap_thread.join()
+            self.runner.tidy_thread.join()
             for thread in list(self.runner.intake._threads):
                 thread.join()
         raise AssertionError(f"after {MOST_JOBS} jobs there are still more: {self.catalogue.jobs()[0][:5]}")
