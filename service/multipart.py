@@ -78,7 +78,8 @@ async def read_form(request: Request, write: Write) -> Form:
 def clean_filename(name: str) -> str:
     """What a client calls its file, without folders and control characters; at most 255 characters."""
     base = name.replace("\\", "/").rsplit("/", 1)[-1]
-    return "".join(c for c in base if c.isprintable()).strip()[:255] or "unnamed"
+    name = "".join(c for c in base if c.isprintable()).strip()[:255]
+    return name if name.strip(".") else "unnamed"
 
 
 def _text(name: str, data: bytes) -> str:

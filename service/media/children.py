@@ -45,6 +45,7 @@ class Child:
         self.connection: Connection | None = None
         self._closed = False
         self._exit: int | None = None
+        self.peak_bytes: int | None = None  # the most memory that it had, once it is closed
 
     def start(self, task: str, arguments: dict[str, Any], cpu_s: int, file: int | None) -> Connection:
         """Hands over a task of `decode_child.TASKS`, with the descriptor of its file; its answers come over the result.
@@ -75,7 +76,8 @@ class Child:
             told = os.read(self._status, STATUS.size)
             os.close(self._status)
             _working.discard(self)
-            self._exit = STATUS.unpack(told)[0] if len(told) == STATUS.size else None
+            if len(told) == STATUS.size:
+                self._exit, self.peak_bytes = STATUS.unpack(told)
         return self._exit
 
 

@@ -2,7 +2,7 @@
 
 Its owner (`children.py`) sends it messages over the socket that is its standard input: to fork a child, with a number
 for it and the ends of a socket and of a pipe, or to send a signal to the child of a number. A child's exit status is
-written to its pipe. When the owner is gone, so are this process and all its children.
+written to its pipe, with the memory that it took. When the owner is gone, so are this process and all its children.
 """
 
 import contextlib
@@ -12,12 +12,13 @@ import select
 import signal
 import socket
 import struct
+import sys
 from types import FrameType
 
 from service.media import decode_child
 
 MESSAGE = struct.Struct("=cBQ")
-STATUS = struct.Struct("=i")
+STATUS = struct.Struct("=iQ")  # exit status, most memory that it ever had, in bytes
 FORK, SIGNAL = b"F", b"S"
 
 
@@ -58,7 +59,12 @@ def main() -> None:
 
 def _fork(number: int, descriptors: list[int], children: dict[int, tuple[int, int]]) -> None:
     connection, status = descriptors
-    pid = os.fork()
+    try:
+        pid = os.fork()
+    except OSError:  # the machine has no more processes to give: the owner sees that there is no child
+        os.close(connection)
+        os.close(status)
+        return
     if pid == 0:
         try:
             signal.set_wakeup_fd(-1)
@@ -81,12 +87,13 @@ def _signal(number: int, signum: int, children: dict[int, tuple[int, int]]) -> N
 
 def _reap(children: dict[int, tuple[int, int]]) -> None:
     while children:
-        pid, ended = os.waitpid(-1, os.WNOHANG)
+        pid, ended, used = os.wait4(-1, os.WNOHANG)
         if pid == 0:
             return
         _, status = children.pop(pid)
+        peak = used.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
         with contextlib.suppress(OSError):  # nobody waits for it any more
-            os.write(status, STATUS.pack(os.waitstatus_to_exitcode(ended)))
+            os.write(status, STATUS.pack(os.waitstatus_to_exitcode(ended), peak))
         os.close(status)
 
 

@@ -250,12 +250,14 @@ def test_the_demo_takes_its_clips_in_once_and_serves_them(samples: Path, tmp_pat
     catalogue = open_catalogue(Settings(home=home))
     for _ in range(2):
         process = start(home, "demo", "--clips", clips)
-        wait_for(lambda: catalogue.counts()["ready"] == 2)
-        time.sleep(0.5)
+        assert process.stderr is not None
+        said = ""
+        while "ctrl-C ends it" not in said and (line := process.stderr.readline().decode()):
+            said += line
+        assert catalogue.counts()["ready"] == 2, said
         process.send_signal(signal.SIGINT)
         process.wait(10)
-        assert process.stderr is not None
-        said = process.stderr.read().decode()
+        said += process.stderr.read().decode()
         assert "The demo library is at http://127.0.0.1:" in said
     videos, _ = catalogue.videos()
     assert sorted(video.title for video in videos) == ["A film", "b"]
