@@ -211,7 +211,7 @@ def killed(
 ) -> Iterator[Callable[[str], "Future[None]"]]:
     """Every chosen test of this world, under way: as many at once as there are processors."""
     chosen = [
-        item.callspec.params["point"]
+        str(item.callspec.params["point"])
         for item in request.session.items
         if isinstance(item, pytest.Function)
         and item.originalname == test_killed_there_the_next_start_is_clean.__name__
