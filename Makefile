@@ -16,7 +16,7 @@ demo: $(SERVE)/installed  ## make the demo library (the first time), serve it, p
 	@$(SERVE)/bin/mmv-search demo $(ARGS)
 
 test: $(TEST)/installed  ## all tests; ARGS="index -k fusion" for some
-	@$(TEST)/bin/python -m pytest $(ARGS)
+	@$(TEST)/bin/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 lint: $(TEST)/installed  ## what CI checks beside the tests
 	$(TEST)/bin/ruff check .

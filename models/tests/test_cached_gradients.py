@@ -45,6 +45,7 @@ def test_sound_and_text_are_brought_together_where_it_is_asked() -> None:
     torch.testing.assert_close(found["loss"] - 0.5 * found["sound_text"], without["loss"])
     for a, b in [(plain.graph.audio_fine, asked.graph.audio_fine), (plain.graph.text_coarse, asked.graph.text_coarse)]:
         assert a.weight.grad is not None
+        assert b.weight.grad is not None
         assert not torch.equal(a.weight.grad, b.weight.grad)
 
 
