@@ -197,16 +197,13 @@ def _sampled(old: Searcher, new: Searcher, catalogue: Catalogue) -> list[Video]:
 def _cuts(searcher: Searcher, video: Video, store: MediaStore) -> Iterator[SelfQuery]:
     """A still and a sound from near the beginning of a video, as far as it has them; nothing of one that is damaged."""
     inputs = searcher.encoders.bundle.inputs
-    path = store.path(video.sha256)
-    if not path.is_file():
-        return
-    window = None
+    path, window = store.path(video.sha256), None
     try:
         with contextlib.closing(confined.decode_windows(path, inputs, media_info(video))) as windows:  # type: ignore[type-var]
             for window in windows:
                 if window.start_s > 0:  # the second: films begin in black
                     break
-    except MediaError:
+    except (MediaError, FileNotFoundError):
         return
     if window is None:
         return

@@ -113,7 +113,7 @@ class Swapper:
             details = {**details, "before": _told(served), "bundle": _bundle_told(candidate), "golden": compared}
             self.catalogue.advance_candidate(job, "comparing", report=details)
             crash_point(f"{job.kind}.compared")
-            if failed or not job.payload.get("auto", True):
+            if self._still_there(failed) or not job.payload.get("auto", True):
                 return self._held(job, details)
         del generation
         return self._close(job, encoders, failed, details, confirmed, rest)
@@ -136,9 +136,12 @@ class Swapper:
                     crash_point("promote.stored")
                 except VideoGone:
                     continue
-                except MediaError as error:
-                    log.warning("%s cannot be embedded with %s: %s", video.id, encoders.bundle.name, error.code)
-                    failed[video.id] = error.code
+                except (MediaError, FileNotFoundError) as error:
+                    if self.catalogue.video(video.id) is None:
+                        continue  # deleted meanwhile, and its file with it
+                    code = error.code if isinstance(error, MediaError) else "media_missing"
+                    log.warning("%s cannot be embedded with %s: %s", video.id, encoders.bundle.name, code)
+                    failed[video.id] = code
                 done += 1
 
     def _shadow(self, job: Job, candidate: Candidate, served: Served, report: Report) -> Generation:
@@ -183,6 +186,10 @@ class Swapper:
             lambda done: report(0.5 + 0.45 * done, "comparing"),
         )
 
+    def _still_there(self, videos: Collection[str]) -> bool:
+        """Whether any of these videos is still in the library."""
+        return bool(self.catalogue.videos_by_id(list(videos)))
+
     def _held(self, job: Job, details: dict[str, Any]) -> dict[str, Any]:
         result = {**details, "state": "ready"}
         self.catalogue.advance_candidate(job, "ready", report=details)
@@ -206,7 +213,7 @@ class Swapper:
         while self.catalogue.switch(job, accept=accepted) is None:
             known = len(failed)
             self._embed_waiting(job, encoders, failed, lambda done, stage: report(0.95 + 0.04 * done, stage))
-            if len(failed) > known and not confirmed:
+            if not confirmed and len(failed) > known and self._still_there(failed):
                 return self._held(job, {**details, "not_embedded": failed})
             report(0.99, "switching")
             time.sleep(CLOSING_POLL_S)

@@ -29,7 +29,13 @@ def home(settings: Settings, library: Catalogue, tiny: Bundle, other: Bundle, tm
     return Swapping(settings, library, tiny, other, tmp_path)
 
 
-def test_a_promotion_embeds_all_checks_compares_and_switches_with_what_came_in_meanwhile(home: Swapping) -> None:
+@pytest.fixture
+def anywhere(any_settings: Settings, any_library: Catalogue, tiny: Bundle, other: Bundle, tmp_path: Path) -> Swapping:
+    return Swapping(any_settings, any_library, tiny, other, tmp_path)
+
+
+def test_a_promotion_embeds_all_checks_compares_and_switches_with_what_came_in_meanwhile(anywhere: Swapping) -> None:
+    home = anywhere
     first, second = home.add(1), home.add(2, silent=True)
     late: list[str] = []
 
@@ -152,6 +158,18 @@ def test_videos_that_cannot_be_embedded_hold_a_promotion_until_somebody_accepts_
     done = home.work(home.requests.confirm())
     assert (done["state"], done["not_embedded"]) == ("switched", {broken.id: "media_missing"})
     assert {video for video, _ in home.words()} == {whole.id}
+
+
+def test_a_video_that_is_deleted_while_it_is_embedded_holds_nothing_up(home: Swapping) -> None:
+    kept, gone = home.add(1), home.add(2)
+
+    def report(progress: float, stage: str) -> None:
+        if stage.startswith("video 2"):
+            MediaStore(home.settings.media_dir).path(gone.sha256).unlink(missing_ok=True)
+            home.catalogue.delete_video(gone.id)
+
+    assert home.work(home.requests.promote("other", auto=True), report)["state"] == "switched"
+    assert {video for video, _ in home.words()} == {kept.id}
 
 
 def test_the_vectors_of_the_bundle_before_the_previous_are_tidied_away_and_the_previous_are_kept(
