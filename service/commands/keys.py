@@ -92,7 +92,9 @@ def list_keys(home: HomeOption = None, as_json: JsonOption = False) -> None:
         err.print("There is no key: calls from this machine need none. Make one: mmv-search keys create --role reader")
         return
     now = datetime.now(UTC)
-    table = Table("id", "role", "name", "status", "created (UTC)", "expires", "last used", box=None)
+    table = Table(box=None)
+    for heading in ("id", "role", "name", "status", "created (UTC)", "expires", "last used"):
+        table.add_column(heading, no_wrap=heading in ("id", "role"))
     for key in keys:
         role = key.role + (f" ({', '.join(key.scopes)})" if key.scopes else "")
         table.add_row(
