@@ -71,7 +71,7 @@ class Windows:
     def said(self, row: int) -> list[Narration]:
         """The words of a window, timed from its beginning: those whose middle is in it."""
         start, narrations = self.starts_s[row], self.films[self.film[row]].narrations
-        moved = (Narration(n.start_s - start, n.end_s - start, n.text) for n in narrations)
+        moved = (replace(n, start_s=n.start_s - start, end_s=n.end_s - start) for n in narrations)
         return [n for n in moved if 0 <= (n.start_s + n.end_s) / 2 < self.spec.window_s]
 
 

@@ -33,6 +33,7 @@ SETS = {"train": 0, "validation": 2000, "test": 1000}
 # Decorations and places make no sound and are one card in five of the deck: the training set has a second series of
 # these alone, 3 clips for every 26.
 SCENERY, SCENERY_SEED = ("look", "explore"), 2
+TRACKS = 4  # wordings of every training clip, one of them at a time
 
 
 @dataclass(frozen=True)
@@ -153,7 +154,13 @@ def _footage(sets: Sets, material: Footage | Sets, console: Console) -> list[Sta
                     bar.update(task, completed=there)
 
                 generate_footage(
-                    one.folder, one.clips, one.seed, expand_maps(one.maps), progress=report, kinds=one.kinds
+                    one.folder,
+                    one.clips,
+                    one.seed,
+                    expand_maps(one.maps),
+                    progress=report,
+                    kinds=one.kinds,
+                    tracks=TRACKS if one.maps == "train" else 1,
                 )
         return {maps: clips for maps, (_, clips) in wanted.items()} | {"scenery": material.scenery_clips}
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from models.bundle import InputSpec
 from models.preprocess.text import Tokenizer
 from models.training.config import AugmentConfig
-from models.training.data.augment import DRAWS, PHASE, SHIFT, START, colours, crops, fewer_words, gains
+from models.training.data.augment import DRAWS, PHASE, SHIFT, START, TRACK, colours, crops, fewer_words, gains
 from models.training.data.reader import PER_STEP, Picks, Reader
 from models.training.data.sample import Item, joined_fingerprint
 
@@ -95,7 +95,7 @@ class Batches:
         ]
         drawn = np.concatenate([numbers for _, numbers in plan])
         starts = np.concatenate([picks.starts for picks, _ in plan])
-        ids, has_text = self._words([clip for windows in read for clip in windows.clips], starts)
+        ids, has_text = self._words([clip for windows in read for clip in windows.clips], starts, drawn[:, TRACK])
         if self.augment.word_dropout:
             ids = fewer_words(ids, drawn, self.augment)
         frames = crops([frames for windows in read for frames in windows.frames], drawn, self.inputs, self.augment)
@@ -131,13 +131,18 @@ class Batches:
         sound_s = np.clip(starts * step_s + shift, 0, lengths * step_s - spec.window_s)
         return Picks(rows, starts + phase, sound_s)
 
-    def _words(self, clips: list[Item], starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Ids int64 [B, K, N] and which there are, bool [B, K]: the words said closest to the windows' middles."""
+    def _words(self, clips: list[Item], starts: np.ndarray, luck: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Ids int64 [B, K, N] and which there are, bool [B, K]: the words said closest to the windows' middles.
+
+        Of a clip with several tracks of narrations, one track's, by its number of `luck` in [0, 1).
+        """
         ids = np.zeros((len(clips), CANDIDATES, self.tokenizer.length), np.int64)
         has_text = np.zeros((len(clips), CANDIDATES), bool)
-        for row, (clip, start) in enumerate(zip(clips, starts, strict=True)):
+        for row, (clip, start, u) in enumerate(zip(clips, starts, luck, strict=True)):
+            tracks = sorted({n.track for n in clip.narrations}) or [0]
+            told = [n for n in clip.narrations if n.track == tracks[int(u * len(tracks))]]
             middle = start / PER_STEP * self.inputs.step_s + self.inputs.window_s / 2
-            near = sorted(clip.narrations, key=lambda n: abs((n.start_s + n.end_s) / 2 - middle))[:CANDIDATES]
+            near = sorted(told, key=lambda n: abs((n.start_s + n.end_s) / 2 - middle))[:CANDIDATES]
             ids[row, : len(near)] = self.tokenizer([n.text for n in near])
             has_text[row, : len(near)] = True
         return ids, has_text

@@ -15,11 +15,16 @@ class ManifestError(Exception):
 
 @dataclass(frozen=True)
 class Narration:
-    """Words spoken from `start_s` to `end_s` of the clip."""
+    """Words spoken from `start_s` to `end_s` of the clip.
+
+    `track` tells apart several commentaries of one clip, such as its captions by several people: training hears one
+    of them at a time.
+    """
 
     start_s: float
     end_s: float
     text: str
+    track: int = 0
 
 
 @dataclass(frozen=True)

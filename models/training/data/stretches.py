@@ -1,7 +1,7 @@
 """Films of any length cut into stretches of some seconds, each with the words said in it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from models.training.data.manifest import Narration
@@ -46,7 +46,9 @@ def cut_around_words(film: Film, stretch_s: float) -> list[Item]:
 
 def _item(film: Film, start: float, end: float, whole: bool) -> Item:
     said = tuple(
-        Narration(n.start_s - start, n.end_s - start, n.text) for n in film.narrations if start <= _middle(n) < end
+        replace(n, start_s=n.start_s - start, end_s=n.end_s - start)
+        for n in film.narrations
+        if start <= _middle(n) < end
     )
     return Item(
         id=film.file if whole else f"{film.file}@{start:.3f}",

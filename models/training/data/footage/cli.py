@@ -39,6 +39,10 @@ def footage(
     kinds: Annotated[
         str, typer.Option(help="Only these kinds of scenes, such as look,explore; all of them if empty.")
     ] = "",
+    tracks: Annotated[
+        int,
+        typer.Option(min=1, help="How many times each clip is narrated; training hears one of them at a time."),
+    ] = 1,
     processes: Annotated[int, typer.Option(min=0, help="Processes; 0 for one a core.")] = 0,
     crf: Annotated[int, typer.Option(min=0, max=51, help="Picture quality: lower is better and larger.")] = 26,
     audio_kbps: Annotated[int, typer.Option(min=16, max=320, help="Sound's bit rate, kbit/s.")] = 64,
@@ -69,6 +73,7 @@ def footage(
                 crf=crf,
                 audio_bit_rate=audio_kbps * 1000,
                 kinds=tuple(dict.fromkeys(k.strip() for k in kinds.split(",") if k.strip())),
+                tracks=tracks,
             )
     except (UnknownMap, EngineMissing, FootageError, NothingToFilm, ManifestError, OSError) as error:
         console.print(f"mmv-search footage: {error}", style="red", markup=False, highlight=False, soft_wrap=True)

@@ -10,7 +10,7 @@ import numpy as np
 
 from models.training.data.footage import stage_actions, stage_things
 from models.training.data.footage.encode import FRAMES_PER_SECOND, write_clip
-from models.training.data.footage.narrate import narrate
+from models.training.data.footage.narrate import tell
 from models.training.data.footage.scenes import (
     CLIP_TICS,
     Facts,
@@ -87,6 +87,7 @@ class FilmSettings:
     crf: int = 26
     audio_bit_rate: int = 64_000
     kinds: tuple[str, ...] = ()  # of scenes.KINDS; none for all
+    tracks: int = 1  # how many times each clip is narrated, each time in other words
 
 
 def concepts_of(facts: Facts) -> list[str]:
@@ -181,7 +182,6 @@ def film_clip(studios: Studios, settings: FilmSettings, index: int, folder: Path
     else:
         raise NothingToFilm(f"clip {index}: no scene worked out on {', '.join(settings.maps[:4])}")
     clip_id = f"s{settings.seed}-{index:06d}"
-    rng = np.random.default_rng([settings.seed, 4, index])
     has_audio = plan.with_sound and peak(tape, 0, CLIP_TICS) >= SILENCE
     file = f"clips/{clip_id}.mp4"
     write_clip(folder / file, tape, with_sound=has_audio, crf=settings.crf, audio_bit_rate=settings.audio_bit_rate)
@@ -198,7 +198,7 @@ def film_clip(studios: Studios, settings: FilmSettings, index: int, folder: Path
         map=map_id,
         seed=settings.seed,
         game=map_id.split(":")[0],
-        narrations=narrate(event, rng) if plan.with_text else [],
+        narrations=tell(event, settings.seed, index, settings.tracks) if plan.with_text else [],
         events=[event],
         concepts=concepts,
     )

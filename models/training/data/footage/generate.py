@@ -23,6 +23,7 @@ from models.training.data.manifest import Clip, append, read_manifest, write_man
 from models.training.data.splits import split_of
 
 _PR_SET_PDEATHSIG = 1
+_TOLD = ("narration", "tracks")  # settings that change what is said alone, and so no video
 
 
 class FootageError(Exception):
@@ -41,7 +42,8 @@ def _settings_of(folder: Path, settings: FilmSettings) -> dict[str, Any]:
         return wanted
     found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     found.setdefault("kinds", [])  # of before there was a choice
-    changed = sorted(key for key in wanted if key != "narration" and found.get(key) != wanted[key])
+    found.setdefault("tracks", 1)
+    changed = sorted(key for key in wanted if key not in _TOLD and found.get(key) != wanted[key])
     if changed:
         raise FootageError(f"{folder} holds clips made with another {', '.join(changed)}: choose another --out")
     return {**found, "narration": found.get("narration", 1)}
@@ -69,8 +71,8 @@ def _index(clip: Clip) -> int:
 def prepare(folder: Path, settings: FilmSettings) -> list[Clip]:
     """Rows of the series' clips that are there, in today's wording; what has no whole file or row is to be made again.
 
-    A set narrated in another wording is told anew: its manifest then is the one that making it afresh gives, and its
-    videos stay. Raises FootageError, ManifestError.
+    A set narrated in another wording, or on more or fewer tracks, is told anew: its manifest then is the one that
+    making it afresh gives, and its videos stay. Raises FootageError, ManifestError.
     """
     made = _settings_of(folder, settings)
     manifest = folder / "manifest.jsonl"
@@ -78,11 +80,13 @@ def prepare(folder: Path, settings: FilmSettings) -> list[Clip]:
     kept = {row.id: row for row in rows if (folder / row.file).is_file()}
     for part in (folder / "clips").glob("*.part"):
         part.unlink()
-    if made["narration"] != WORDING:
-        kept |= {id: narrate_clip(row) for id, row in kept.items() if row.seed == settings.seed}
+    told = {"narration": WORDING, "tracks": settings.tracks}
+    anew = any(made[key] != told[key] for key in _TOLD)
+    if anew:
+        kept |= {id: narrate_clip(row, settings.tracks) for id, row in kept.items() if row.seed == settings.seed}
     write_manifest(manifest, list(kept.values()))
-    if made["narration"] != WORDING:  # written last: a crash before it only tells the set anew again
-        _write_settings(folder, {**made, "narration": WORDING})
+    if anew:  # written last: a crash before it only tells the set anew again
+        _write_settings(folder, {**made, **told})
     return [row for row in kept.values() if row.seed == settings.seed]
 
 
@@ -114,11 +118,13 @@ def generate_footage(
     crf: int = 26,
     audio_bit_rate: int = 64_000,
     kinds: tuple[str, ...] = (),
+    tracks: int = 1,
 ) -> list[Clip]:
     """Make `out`/clips/*.mp4 and `out`/manifest.jsonl, sorted by id; returns the rows.
 
     Clip i depends on `seed`, i, the lists of maps and kinds and the two rates alone. A set told in older words is told
     anew. A folder may hold several series, of different seeds; the rows returned are this one's.
+    Each clip is narrated `tracks` times.
     `processes`: 0 for one a core. `progress` is called with (clips there, clips wanted). Raises FootageError,
     EngineMissing, UnknownMap, NothingToFilm.
     """
@@ -131,7 +137,7 @@ def generate_footage(
     check_engine()
     out = out.resolve()
     (out / "clips").mkdir(parents=True, exist_ok=True)
-    settings = FilmSettings(seed, tuple(maps), crf, audio_bit_rate, kinds)
+    settings = FilmSettings(seed, tuple(maps), crf, audio_bit_rate, kinds, tracks)
     rows = [row for row in prepare(out, settings) if _index(row) < clips]
     there = {_index(row) for row in rows}
     todo = [i for i in range(clips) if i not in there]

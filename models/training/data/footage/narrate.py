@@ -136,12 +136,20 @@ def narrate(event: Event, rng: np.random.Generator) -> list[Narration]:
     return sorted(found.values(), key=lambda n: (n.start_s, n.text))
 
 
-def narrate_clip(clip: Clip) -> Clip:
+def tell(event: Event, seed: int, index: int, tracks: int = 1) -> list[Narration]:
+    """The narrations of clip `index` of a series, told `tracks` times. Track 0 is the same however many there are."""
+    told = narrate(event, np.random.default_rng([seed, 4, index]))
+    for track in range(1, tracks):
+        again = narrate(event, np.random.default_rng([seed, 4, index, track]))
+        told += [replace(n, track=track) for n in again]
+    return told
+
+
+def narrate_clip(clip: Clip, tracks: int = 1) -> Clip:
     """The clip in today's wording; one without text stays without. Depends on its seed, number and event alone."""
     if not clip.narrations:
         return clip
-    index = int(clip.id.rpartition("-")[2])
-    return replace(clip, narrations=narrate(clip.events[0], np.random.default_rng([clip.seed, 4, index])))
+    return replace(clip, narrations=tell(clip.events[0], clip.seed, int(clip.id.rpartition("-")[2]), tracks))
 
 
 def all_words() -> set[str]:

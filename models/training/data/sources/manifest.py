@@ -67,7 +67,7 @@ def _items(row: dict[str, Any], folder: Path, stretch_s: float) -> list[Item]:
         raise ValueError(f"end_s {end} is not after start_s {start}")
     identity = str(row.get("id") or (f"{file}@{start:.3f}" if start else file))
     told = [_narration(n, end - start) for n in row.get("narrations", [])]
-    in_film = tuple(Narration(n.start_s + start, n.end_s + start, n.text) for n in told)
+    in_film = tuple(replace(n, start_s=n.start_s + start, end_s=n.end_s + start) for n in told)
     items = cut(Film(file, path, start, end, bool(sound), in_film), stretch_s)
     if len(items) == 1:
         return [replace(items[0], id=identity, narrations=tuple(told))]
@@ -75,4 +75,5 @@ def _items(row: dict[str, Any], folder: Path, stretch_s: float) -> list[Item]:
 
 
 def _narration(row: dict[str, Any], duration_s: float) -> Narration:
-    return Narration(float(row.get("start_s", 0.0)), float(row.get("end_s", duration_s)), str(row["text"]))
+    times = float(row.get("start_s", 0.0)), float(row.get("end_s", duration_s))
+    return Narration(*times, str(row["text"]), int(row.get("track", 0)))
