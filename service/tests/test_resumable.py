@@ -1,6 +1,7 @@
 """Uploads over HTTP, resumable and ordinary, against the whole application: what is kept, refused, and gone on with."""
 
 import base64
+import contextlib
 import hashlib
 import json
 import threading
@@ -13,10 +14,12 @@ from fastapi.testclient import TestClient
 
 from models.tests import media_samples
 from service.app import create_app
+from service.catalogue import open_catalogue
 from service.redis_server import EmbeddedRedis
 from service.routes.tus import BYTES
 from service.settings import Settings
 from service.sweep import sweep_home
+from service.tests.test_serving import wait_for
 from service.tests.test_upload import files_in
 
 TUS = {"Tus-Resumable": "1.0.0"}
@@ -192,10 +195,12 @@ def test_an_upload_goes_on_after_a_restart_and_a_complete_one_is_taken_in(settin
         append(before, half, 0, film[:7000])
     identifier = whole.rsplit("/", 1)[1]
     (settings.upload_dir / f"{identifier}.data").write_bytes(film)  # the service ended before it said so
+    with contextlib.closing(open_catalogue(settings)) as catalogue:
+        sweep_home(settings, catalogue)
     with running(settings) as after:
-        sweep_home(settings, after.app.state.parts.catalogue)  # type: ignore[attr-defined]
         assert offset_of(after, half) == 7000
         assert offset_of(after, whole) == len(film)
+        wait_for(lambda: after.get(whole).json()["status"] == "done", 60)  # it is taken in beside requests
         video_id = after.get(whole).json()["video_id"]
         assert after.get(f"/v1/videos/{video_id}").json()["title"] == "Whole"
         assert append(after, half, 7000, film[7000:]).headers["Video-Id"] == video_id
