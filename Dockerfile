@@ -8,7 +8,7 @@ COPY pyproject.toml README.md LICENSE NOTICE ./
 COPY index index
 COPY models models
 COPY service service
-RUN /opt/mmv-search/bin/pip install --no-cache-dir .
+RUN /opt/mmv-search/bin/pip install --no-cache-dir '.[postgres]'
 
 FROM python:3.12-slim
 # A fixed id, so that a mounted folder can be given to it: chown 10001 DIR.
