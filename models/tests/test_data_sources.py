@@ -111,7 +111,7 @@ def test_another_film_of_the_same_name_is_other_data(tmp_path: Path) -> None:
 def test_a_plain_manifest_needs_no_more_than_files(films: Path, tmp_path: Path) -> None:
     rows = [
         {"file": "told.mp4"},
-        {"file": "told.mp4", "start_s": 1.0, "end_s": 4.0, "narrations": [{"text": "all of it"}]},
+        {"file": "told.mp4", "start_s": 1.0, "end_s": 4.0, "narrations": [{"text": "all of it", "track": 2}]},
         {"file": "told.mp4", "id": "mine", "end_s": 2.0, "has_audio": False},
         {"file": "gone.mp4"},
         {"file": "sound.wav"},
@@ -126,7 +126,7 @@ def test_a_plain_manifest_needs_no_more_than_files(films: Path, tmp_path: Path) 
         ("told.mp4@1.000", 1.0, 3.0, True),
         ("mine", 0.0, 2.0, False),
     ]
-    assert found.items[2].narrations == (Narration(0.0, 3.0, "all of it"),)
+    assert found.items[2].narrations == (Narration(0.0, 3.0, "all of it", 2),)
     assert found.skipped == {"missing": 1, "without a moving picture": 1, "unreadable": 1}
 
 

@@ -29,6 +29,7 @@ from models.training.data.augment import (
 from models.training.data.batches import Batch, Batches, Part, shared_out
 from models.training.data.cache import ClipCache, open_cache
 from models.training.data.decoder import Decoder
+from models.training.data.manifest import Narration
 from models.training.data.open_data import merged, open_data
 from models.training.data.reader import Picks, Reader
 from models.training.data.sample import DataError, Source
@@ -166,6 +167,19 @@ def test_a_clip_that_ends_the_process_is_passed_over(data: Path, monkeypatch: py
     assert [clip.id for clip in windows.clips] == ["00", "01", "03", "03"]
     assert told == ["passed over: 02: decoding it ends the process"]
     reader.close()
+
+
+def test_of_a_clip_with_several_tracks_one_is_heard_at_a_time(cache: ClipCache) -> None:
+    words = [w for w in tiny.word_table().words if w.isalpha()][:6]
+    tracks = [words[:2], words[2:4], words[4:]]
+    told = tuple(Narration(0.5, 1.0, word, track) for track, both in enumerate(tracks) for word in both)
+    clips = [replace(clip, narrations=told if i else ()) for i, clip in enumerate(cache.clips[:4])]
+    batches = stream(cache)
+    luck = np.array([0.9, 0.0, 0.5, 0.99])
+    ids, has_text = batches._words(clips, np.zeros(4, int), luck)
+    assert has_text.sum(axis=1).tolist() == [0, 2, 2, 2]
+    for row, track in ((1, 0), (2, 1), (3, 2)):
+        assert {int(i) for i in ids[row, :2, 0]} == {int(i) for i in TOKENIZER(tracks[track])[:, 0]}
 
 
 def test_sound_is_shifted_against_the_picture_only_where_asked(cache: ClipCache) -> None:

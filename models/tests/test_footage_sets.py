@@ -102,7 +102,7 @@ def _older_set(folder: Path) -> list[Clip]:
     for row in rows:
         (folder / row.file).write_bytes(b"video of " + row.id.encode())
     write_manifest(folder / "manifest.jsonl", rows)
-    settings = {k: v for k, v in asdict(SETTINGS).items() if k != "kinds"}
+    settings = {k: v for k, v in asdict(SETTINGS).items() if k not in ("kinds", "tracks")}
     (folder / "footage.json").write_text(json.dumps({**settings, "maps": list(SETTINGS.maps)}))
     return rows
 
@@ -119,6 +119,23 @@ def test_a_set_in_older_words_is_told_anew_and_its_videos_stay(tmp_path: Path) -
     assert json.loads((tmp_path / "footage-s1.json").read_text())["narration"] == WORDING
     assert all((tmp_path / row.file).read_bytes() == b"video of " + row.id.encode() for row in rows)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["clips", "footage-s1.json", "manifest.jsonl"]
+
+
+def test_a_set_is_told_on_more_tracks_and_its_videos_stay(tmp_path: Path) -> None:
+    rows = _older_set(tmp_path)
+    prepare(tmp_path, SETTINGS)
+    once = read_manifest(tmp_path / "manifest.jsonl")
+    prepare(tmp_path, replace(SETTINGS, tracks=3))
+    told = read_manifest(tmp_path / "manifest.jsonl")
+    assert [n for n in told[0].narrations if n.track == 0] == once[0].narrations
+    tracks = [sorted(n.text for n in told[0].narrations if n.track == track) for track in range(3)]
+    assert all(tracks)
+    assert tracks[0] != tracks[1] != tracks[2]
+    assert {n.track for n in told[0].narrations} == {0, 1, 2}
+    assert told[1].narrations == []
+    assert all((tmp_path / row.file).read_bytes() == b"video of " + row.id.encode() for row in rows)
+    prepare(tmp_path, SETTINGS)
+    assert read_manifest(tmp_path / "manifest.jsonl") == once
 
 
 def test_a_set_in_todays_words_stays_as_it_is(tmp_path: Path) -> None:

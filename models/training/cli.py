@@ -59,7 +59,7 @@ def train(
             "--rebuild", help="All the way: footage (or --data), train, deflate, export, evaluate, bundle; goes on."
         ),
     ] = False,
-    clips: Annotated[int, typer.Option(min=1, help="--rebuild: clips to film for training.")] = 13_000,
+    clips: Annotated[int, typer.Option(min=1, help="--rebuild: clips to film for training.")] = 11_500,
     held_out_clips: Annotated[int, typer.Option(min=0, help="--rebuild: clips to film for the figures.")] = 1000,
     validation_clips: Annotated[int, typer.Option(min=0, help="--rebuild: clips to film to watch training by.")] = 300,
     seed: Annotated[int, typer.Option(min=0, help="--rebuild: seed of the footage.")] = 1,

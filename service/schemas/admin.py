@@ -53,7 +53,7 @@ class RebuildRequest(BaseModel):
     """How to make a model from nothing."""
 
     config: str = Field("freedoom-fac-small", max_length=100, description="a configuration that comes with the package")
-    clips: int = Field(13_000, ge=1, le=1_000_000, description="clips to film for training")
+    clips: int = Field(11_500, ge=1, le=1_000_000, description="clips to film for training")
     held_out_clips: int = Field(1000, ge=0, le=100_000, description="clips to film for the figures")
     validation_clips: int = Field(300, ge=0, le=100_000, description="clips to film to watch training by")
     seed: int = Field(1, ge=0, description="seed of the footage")
