@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 SUFFIXES = (".vtt", ".srt")
+MOST_AGAIN = 16  # lines of a cue that may be shown again by the next; more would be no caption
 TOUCHING_S = 0.1  # cues no further apart than this follow each other: a line shown in both is one line
 
-_TIME = r"(?:(\d+):)?(\d{1,2}):(\d{1,2})(?:[.,](\d{1,3}))?"
+_TIME = r"(?:(\d{1,4}):)?(\d{1,2}):(\d{1,2})(?:[.,](\d{1,3}))?"
 _TIMING = re.compile(rf"^\s*{_TIME}\s*-->\s*{_TIME}(?:\s.*)?$")
 _TAG = re.compile(r"</?[a-zA-Z0-9][^<>]*>|\{\\[^{}]*\}")  # <i>, <v Bob>, <00:00:01.500>, {\an8}
 
@@ -92,7 +93,7 @@ def _each_line_once(cues: list[tuple[float, float, list[str]]]) -> list[Cue]:
     for start, end, lines in cues:
         again = 0
         if start <= until + TOUCHING_S:
-            longest = min(len(before), len(lines))
+            longest = min(len(before), len(lines), MOST_AGAIN)
             again = next((k for k in range(longest, 0, -1) if before[-k:] == lines[:k]), 0)
         if new := lines[again:]:
             out.append(Cue(start, end, " ".join(new)))

@@ -1,5 +1,6 @@
 """Subtitles as people and sites write them."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -133,3 +134,18 @@ def test_subtitles_are_found_by_the_films_name(tmp_path: Path) -> None:
     assert subtitles_beside(film) == tmp_path / "my [best] film.srt"
     (tmp_path / "my [best] film.part.two.en.srt").touch()
     assert subtitles_beside(tmp_path / "my [best] film.part.mp4") is None
+
+
+@pytest.mark.parametrize("hours", ["9" * 400, "9" * 5000])
+def test_times_beyond_all_numbers_are_no_times(hours: str) -> None:
+    read = parse_subtitles(f"{hours}:00:00 --> {hours}9:00:00\nnever\n\n00:01 --> 00:02\nsoon\n")
+    assert (read.cues, read.malformed) == ([Cue(1.0, 2.0, "soon")], 1)
+
+
+def test_cues_of_very_many_lines_are_read_in_a_moment() -> None:
+    """Comparing every end of one with every beginning of the next would take minutes, and the service with it."""
+    lines = "a\n" * 200_000
+    began = time.process_time()
+    read = parse_subtitles(f"00:01 --> 00:02\n{lines}\n00:02 --> 00:03\n{lines}b\n")
+    assert len(read.cues) == 2
+    assert time.process_time() - began < 10
