@@ -114,7 +114,11 @@ class _Server:
             child = self._ready.popleft()
         except IndexError:
             child = Child(self, next(self._numbers))
-        self.fill()
+        try:
+            self.fill()
+        except OSError:
+            child.close()
+            raise
         return child
 
     def fill(self) -> None:

@@ -20,6 +20,7 @@ import numpy as np
 
 from models.bundle import InputSpec
 from models.preprocess.media import MediaError, MediaInfo
+from models.preprocess.windows import window_starts
 from service.media import children
 from service.media.children import Child
 from service.media.pipe import BadMessage, Parts, receive
@@ -107,7 +108,12 @@ def probe(path: Path, limits: MediaLimits) -> MediaInfo:
     """What a file holds. Raises MediaError with the code and sentence that the uploader should see."""
     patience_s = PATIENCE_S + path.stat().st_size / SLOW_DISK  # the whole file is read
     header, _ = _one("probe", asdict(limits), path, patience_s)
-    return MediaInfo(**header["info"])
+    with _of_ours():
+        info = MediaInfo(**header["info"])
+        # The child checked this; but it has read the file, and what it says now is the file's word.
+        if not 0 <= info.duration_s <= limits.max_duration_s or not 0 <= (info.width or 0) * (info.height or 0) < 2**40:
+            raise ValueError(info)
+    return info
 
 
 def decode_windows(
@@ -134,22 +140,14 @@ def decode_windows(
         "first_window": first_window,
     }
     child = _begin("windows", arguments, path, _window_cpu_s(info))
+    starts = window_starts(info.duration_s, inputs.window_s, inputs.hop_s, inputs.step_s)
     with contextlib.closing(_messages(child, PATIENCE_S)) as messages:
-        for header, parts in messages:
-            named = dict(zip(header["names"], parts, strict=True))
-            thumbnail = named.get("thumbnail")
-            yield DecodedWindow(
-                start_s=header["start_s"],
-                end_s=header["end_s"],
-                frames=named.get("frames"),
-                new_from=header["new_from"],
-                new_count=header["new_count"],
-                new_time_s=header["new_time_s"],
-                sound_starts_s=header["sound_starts_s"],
-                sound=named.get("sound"),
-                thumbnail=None if thumbnail is None else thumbnail.tobytes(),
-                preview=dict(zip(header.get("preview_at", ()), named.get("preview", ()), strict=True)),
-            )
+        for number, (header, parts) in enumerate(messages, first_window):
+            with _of_ours():
+                if number >= len(starts):
+                    raise ValueError(f"more than {len(starts)} windows")
+                window = _window(header, parts)
+            yield window
 
 
 def decode_query_image(path: Path, inputs: InputSpec, limits: MediaLimits) -> np.ndarray:
@@ -172,6 +170,33 @@ def decode_query_video(
     arguments = {**_query(inputs, limits), "most_windows": most_windows}
     _, parts = _one("query_video", arguments, path, QUERY_PATIENCE_S)
     return QueryClip(parts[0], parts[1] if len(parts) > 1 else None)
+
+
+def _window(header: dict[str, Any], parts: Parts) -> DecodedWindow:
+    named = dict(zip(header["names"], parts, strict=True))
+    thumbnail = named.get("thumbnail")
+    return DecodedWindow(
+        start_s=header["start_s"],
+        end_s=header["end_s"],
+        frames=named.get("frames"),
+        new_from=header["new_from"],
+        new_count=header["new_count"],
+        new_time_s=header["new_time_s"],
+        sound_starts_s=header["sound_starts_s"],
+        sound=named.get("sound"),
+        thumbnail=None if thumbnail is None else thumbnail.tobytes(),
+        preview=dict(zip(header.get("preview_at", ()), named.get("preview", ()), strict=True)),
+    )
+
+
+@contextlib.contextmanager
+def _of_ours() -> Iterator[None]:
+    """What a child of ours would not say is a child that was taken over. Raises MediaError."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError) as error:
+        log.error("the decode child says what makes no sense: %r", error)
+        raise CRASHED from None
 
 
 def _query(inputs: InputSpec, limits: MediaLimits) -> dict[str, Any]:

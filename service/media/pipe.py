@@ -9,6 +9,7 @@ import numpy as np
 # The largest thing a child may send in one piece; a window of 32 frames of 400x400 has 15 MB.
 MAX_PART_BYTES = 256 * 1024 * 1024
 MAX_HEADER_BYTES = 64 * 1024
+MAX_PARTS = 8
 DTYPES: dict[str, np.dtype[np.uint8] | np.dtype[np.float32]] = {
     "u1": np.dtype(np.uint8),
     "f4": np.dtype(np.float32),
@@ -37,6 +38,8 @@ def receive(connection: Connection) -> tuple[dict[str, Any], Parts]:
         described = [(DTYPES[part["dtype"]], tuple(map(int, part["shape"]))) for part in header.pop("parts")]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise BadMessage(str(error)) from error
+    if len(described) > MAX_PARTS:
+        raise BadMessage(f"{len(described)} parts")
     parts = []
     for dtype, shape in described:
         data = connection.recv_bytes(MAX_PART_BYTES)

@@ -15,6 +15,8 @@ import struct
 import sys
 
 NOBODY = 65534
+# At the hard limit Linux sends SIGKILL and nothing else: the soft one has to come first.
+CPU_GRACE_S = 2
 PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP, SECCOMP_MODE_FILTER = 38, 22, 2
 
 # Landlock: numbers of its system calls (the same everywhere), and what each version of it can forbid.
@@ -170,9 +172,12 @@ def confine(memory_bytes: int, open_files: int) -> list[str]:
 
 
 def limit_cpu(seconds: int) -> None:
-    """The kernel ends this process (SIGXCPU) when it has used so much CPU time since its start."""
+    """The kernel ends this process when it has used so much CPU time since its start.
+
+    By SIGXCPU, which tells why; by SIGKILL soon after, should something have made it deaf to that.
+    """
     with contextlib.suppress(ValueError, OSError):
-        resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
+        resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + CPU_GRACE_S))
 
 
 def _become_nobody() -> bool:

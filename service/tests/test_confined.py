@@ -2,6 +2,7 @@
 
 import dataclasses
 import io
+import multiprocessing
 import signal
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from models.preprocess.published import centre_crop, resize_smaller_side
 from models.tests import media_samples
 from service.media import children, confined, sandbox
 from service.media.confined import DecodedWindow, MediaLimits
+from service.media.pipe import MAX_PARTS, BadMessage, receive, send
 
 SPEC = InputSpec(
     window_s=3.2, hop_s=1.6, frames=8, frame_height=32, frame_width=40, sample_rate=16_000, words=16, audio="waveform"
@@ -202,6 +204,66 @@ def test_a_child_that_hangs_is_ended(samples: Path, monkeypatch: pytest.MonkeyPa
         list(windows)
     assert caught.value.code == "decoder_timeout"
     assert children.at_work() == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux's order of the two limits")
+def test_a_child_that_computes_without_end_is_ended_and_that_is_told(samples: Path) -> None:
+    program = "from service.media.sandbox import limit_cpu\nlimit_cpu(1)\nwhile True: pass"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == -signal.SIGXCPU
+    windows = confined.decode_windows(samples / "long.mp4", SPEC, confined.probe(samples / "long.mp4", LIMITS))
+    next(windows)
+    (child,) = children.at_work()
+    child.kill(signal.SIGXCPU)
+    with pytest.raises(MediaError) as caught:
+        list(windows)
+    assert caught.value.code == "decoder_timeout"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {
+            "names": [],
+            "start_s": 0.0,
+            "end_s": 3.2,
+            "new_from": 0,
+            "new_count": 0,
+            "new_time_s": 0,
+            "sound_starts_s": [],
+        },
+        {"names": ["frames"], "start_s": 0.0},
+        {"nonsense": True},
+    ],
+)
+def test_a_child_that_was_taken_over_fills_no_memory(
+    samples: Path, monkeypatch: pytest.MonkeyPatch, said: dict[str, object]
+) -> None:
+    """It may send what it likes, for as long as it likes."""
+    info = confined.probe(samples / "film.mp4", LIMITS)
+    monkeypatch.setattr(confined, "receive", lambda connection: (said, []))
+    given: list[DecodedWindow] = []
+    with pytest.raises(MediaError) as caught:
+        given.extend(confined.decode_windows(samples / "film.mp4", SPEC, info))
+    assert caught.value.code == "decoder_crashed"
+    assert children.at_work() == []
+
+
+@pytest.mark.parametrize("wrong", [{"duration_s": 1e300}, {"duration_s": "long"}, {"width": -1}, {"more": 1}])
+def test_what_a_child_says_of_a_file_is_checked(
+    samples: Path, monkeypatch: pytest.MonkeyPatch, wrong: dict[str, object]
+) -> None:
+    info = dataclasses.asdict(confined.probe(samples / "film.mp4", LIMITS))
+    monkeypatch.setattr(confined, "receive", lambda connection: ({"info": {**info, **wrong}}, []))
+    with pytest.raises(MediaError) as caught:
+        confined.probe(samples / "film.mp4", LIMITS)
+    assert caught.value.code == "decoder_crashed"
+
+
+def test_a_message_has_few_parts() -> None:
+    ours, theirs = multiprocessing.Pipe()
+    send(theirs, {}, [np.zeros(1, np.uint8)] * (MAX_PARTS + 1))
+    with pytest.raises(BadMessage):
+        receive(ours)
 
 
 def test_stopping_early_leaves_no_child(samples: Path) -> None:
