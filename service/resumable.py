@@ -9,14 +9,14 @@ from service.media.partial import Held, Partial, PartialUploads, UploadBusy, Upl
 from service.problems import Refused
 from service.settings import Settings
 from service.state import State
-from service.taking_in import Received, describe, require_room, take_in, uploaded
+from service.taking_in import Received, describe, take_in, uploaded
 
 log = logging.getLogger(__name__)
 
 
 def uploads_of(settings: Settings) -> PartialUploads:
     """The uploads of a library."""
-    return PartialUploads(settings.upload_dir, settings.upload_expires_s)
+    return PartialUploads(settings.upload_dir, settings.upload_expires_s, settings.min_free_bytes)
 
 
 def finish(state: State, uploads: PartialUploads, held: Held) -> None:
@@ -29,7 +29,6 @@ def finish(state: State, uploads: PartialUploads, held: Held) -> None:
         if not held.info.length:
             raise MediaError("empty_file", "The file is empty (0 bytes). Send the media file itself.")
         description = describe(said.get("filename"), said.get("title"), [said.get("tags", "")])
-        require_room(state)
         crash_point("upload.complete")
         with held.to_be_moved() as path:
             taken = take_in(state, Received(path, sha256, held.info.length), description)

@@ -7,22 +7,25 @@ from service.catalogue import Catalogue
 from service.catalogue.engine import RESTORING
 from service.media.partial import PartialUploads
 from service.media.store import MediaStore
+from service.media.upload import remove_leftovers
 from service.settings import Settings
 
 log = logging.getLogger(__name__)
 
 
 def sweep_home(settings: Settings, catalogue: Catalogue) -> int:
-    """Removes uploads that cannot be gone on with, moves stored files without a row to `orphans`; how many files went.
+    """Removes uploads that cannot be gone on with and pictures of no video; moves stored files without a row away.
+
+    Those go to `orphans`. How many files and folders went.
 
     To be called while the home is locked, before uploads are accepted. A catalogue without any video says nothing about
     the files (it may be a new one, or the wrong one): then they all stay where they are.
     """
     gone = PartialUploads(settings.upload_dir, settings.upload_expires_s).sweep()
-    for pattern in ("*.part", "*.tmp"):
-        for path in settings.upload_dir.glob(pattern):
-            path.unlink(missing_ok=True)
-            gone += 1
+    gone += remove_leftovers(settings.upload_dir)
+    for path in settings.upload_dir.glob("*.tmp"):
+        path.unlink(missing_ok=True)
+        gone += 1
     for leftover in settings.home.glob(f"{RESTORING}*"):  # of a restore that had changed nothing yet, or was done
         shutil.rmtree(leftover)
         gone += 1
@@ -49,4 +52,9 @@ def sweep_home(settings: Settings, catalogue: Catalogue) -> int:
             if catalogue.has_media(path.name):  # the same film was uploaded again since
                 path.unlink()
                 gone += 1
+        # Of videos that were deleted while a worker, which was killed then, made them.
+        pictures = {path.name: path for path in settings.thumbnails_dir.glob("v_*")}
+        for name in pictures.keys() - catalogue.videos_by_id(sorted(pictures)).keys():
+            shutil.rmtree(pictures[name])
+            gone += 1
     return gone + len(orphans)

@@ -8,7 +8,8 @@ from service.catalogue import Job, Video
 from service.catalogue.jobs import ACTIVE
 from service.crash_points import crash_point
 from service.media.confined import MediaLimits
-from service.media.upload import CompleteFile, add_to_library, require_space
+from service.media.space import require_space
+from service.media.upload import CompleteFile, add_to_library
 from service.multipart import Form
 from service.problems import Refused, queue_unavailable
 from service.schemas.library import LONGEST_TAG, LONGEST_TITLE, MOST_TAGS, Uploaded, plain

@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from service.crash_points import crash_point
-from service.media.store import fsync_folder
+from service.media.space import require_space
+from service.media.store import fsync_file, fsync_folder
 
 HASH_PIECE = 1024 * 1024
 # A finished upload can still be asked for what became of it.
@@ -62,6 +63,7 @@ class Held:
     info: Partial
     path: Path
     offset: int
+    reserve_bytes: int = 0  # what stays free on the disk, however many others are on their way in
 
     @property
     def is_complete(self) -> bool:
@@ -79,24 +81,24 @@ class Held:
         """Adds bytes. Raises OSError, with what did not fit left out; ValueError for more than the upload's length."""
         if self.offset + len(piece) > self.info.length:
             raise ValueError("more than was announced")
-        with self.path.open("r+b") as file:
-            file.seek(self.offset)
-            try:
-                file.write(piece)
-                file.flush()
-            except OSError:
-                with contextlib.suppress(OSError):
-                    os.truncate(self.path, self.offset)
-                raise
+        require_space(self.path.parent, len(piece), self.reserve_bytes)
+        # Not a file object: one that could not write all of it tries again when it is closed, behind what was cut off.
+        handle = os.open(self.path, os.O_WRONLY)
+        try:
+            left = memoryview(piece)
+            while left:
+                left = left[os.pwrite(handle, left, self.offset + len(piece) - len(left)) :]
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.truncate(self.path, self.offset)
+            raise
+        finally:
+            os.close(handle)
         self.offset += len(piece)
 
     def settle(self) -> None:
         """What came survives a power cut. Raises OSError."""
-        handle = os.open(self.path, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        fsync_file(self.path)
 
     @contextlib.contextmanager
     def to_be_moved(self) -> Iterator[Path]:
@@ -122,8 +124,9 @@ class Held:
 class PartialUploads:
     """The uploads of one library."""
 
-    def __init__(self, folder: Path, expires_after_s: float) -> None:
+    def __init__(self, folder: Path, expires_after_s: float, reserve_bytes: int = 0) -> None:
         self._folder, self._expires_after = folder, timedelta(seconds=expires_after_s)
+        self._reserve_bytes = reserve_bytes
 
     def create(self, length: int, metadata: dict[str, str]) -> Partial:
         """A new one, of so many bytes. Raises OSError."""
@@ -166,7 +169,7 @@ class PartialUploads:
             if not path.exists():  # it ended before the lock was there
                 raise UploadGone(upload_id)
             info = self._read(upload_id, expired_too=expired_too)
-            yield Held(info, path, os.fstat(handle).st_size)
+            yield Held(info, path, os.fstat(handle).st_size, self._reserve_bytes)
         finally:
             os.close(handle)
 
@@ -204,6 +207,8 @@ class PartialUploads:
                         expired = held.info.expires_at < datetime.now(UTC)
                         if expired:
                             self.forget(upload_id)
+                        elif held.info.is_over:  # a crash came before its bytes went
+                            held.path.unlink(missing_ok=True)
                 except UploadGone:  # without data: it is over, or a crash came between
                     expired = self._has_expired(upload_id)
                     if expired:

@@ -23,8 +23,7 @@ class MediaStore:
         """Moves a finished file of the same file system into the store, durably and in one step."""
         target = self.path(sha256)
         target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
+        fsync_file(temporary)
         temporary.replace(target)
         fsync_folder(target.parent)
         return target
@@ -51,7 +50,12 @@ class MediaStore:
 
 def fsync_folder(folder: Path) -> None:
     """Make sure that names put into a folder are there after a power cut."""
-    handle = os.open(folder, os.O_RDONLY)
+    fsync_file(folder)
+
+
+def fsync_file(path: Path) -> None:
+    """Make sure that what was written is there after a power cut."""
+    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:

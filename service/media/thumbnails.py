@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from service.media.store import fsync_folder
+from service.media.store import fsync_file, fsync_folder
 
 PREVIEW = "preview.jpg"
 PREVIEW_QUALITY = 70
@@ -75,11 +75,7 @@ class PictureWriter:
         """All that was written so far survives a power cut. Raises OSError."""
         with contextlib.suppress(FileNotFoundError):  # the video was deleted meanwhile
             for path in self._unsettled:
-                handle = os.open(path, os.O_RDONLY)
-                try:
-                    os.fsync(handle)
-                finally:
-                    os.close(handle)
+                fsync_file(path)
             if self._unsettled:
                 fsync_folder(self._folder)
                 fsync_folder(self._folder.parent)
@@ -89,6 +85,10 @@ class PictureWriter:
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         path = self._folder / name
         temporary = path.with_suffix(f".{os.getpid()}.tmp")
-        temporary.write_bytes(data)
-        temporary.replace(path)
+        try:
+            temporary.write_bytes(data)
+            temporary.replace(path)
+        except OSError:
+            temporary.unlink(missing_ok=True)
+            raise
         self._unsettled.append(path)

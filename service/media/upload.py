@@ -1,10 +1,9 @@
 """Taking a file into the library, and out of it again: bytes and rows come and go together."""
 
-import errno
+import contextlib
+import fcntl
 import hashlib
-import os
 import secrets
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -15,7 +14,8 @@ from service.catalogue import Catalogue, Job, Video
 from service.crash_points import crash_point
 from service.media import confined
 from service.media.confined import MediaLimits
-from service.media.store import MediaStore
+from service.media.space import require_space
+from service.media.store import MediaStore, fsync_file
 from service.media.thumbnails import Thumbnails
 
 
@@ -40,13 +40,15 @@ class Incoming:
         ...
     """
 
-    def __init__(self, folder: Path, max_bytes: int) -> None:
+    def __init__(self, folder: Path, max_bytes: int, reserve_bytes: int = 0) -> None:
+        """`reserve_bytes`: what stays free on the disk, however many others are on their way in."""
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.path = folder / f"{secrets.token_hex(16)}.part"
         self.size = 0
-        self._max_bytes = max_bytes
+        self._max_bytes, self._reserve_bytes = max_bytes, reserve_bytes
         self._hash = hashlib.sha256()
         self._file = self.path.open("xb")
+        fcntl.flock(self._file, fcntl.LOCK_SH)  # tells that somebody is at it (`remove_leftovers`)
 
     def write(self, chunk: bytes) -> None:
         """Adds bytes. Raises MediaError (upload_too_large), or OSError when the disk is full."""
@@ -54,12 +56,13 @@ class Incoming:
         if self.size > self._max_bytes:
             limit = self._max_bytes / 1024**2
             raise MediaError("upload_too_large", f"The file has more than {limit:,.0f} MiB, the most that is accepted.")
+        require_space(self.path.parent, len(chunk), self._reserve_bytes)
         self._hash.update(chunk)
         self._file.write(chunk)
 
     def close(self) -> None:
         """The file is complete; `path` can be read from now on. Raises MediaError (empty_file), OSError."""
-        self._file.close()
+        self._file.flush()  # and not closed: it is still somebody's
         if not self.size:
             raise MediaError("empty_file", "The file is empty (0 bytes). Send the media file itself.")
 
@@ -82,10 +85,18 @@ class Incoming:
             self.path.unlink(missing_ok=True)
 
 
-def require_space(folder: Path, coming_bytes: int, reserve_bytes: int) -> None:
-    """Raises OSError(ENOSPC) unless so many bytes fit beside what must stay free for everything else."""
-    if shutil.disk_usage(folder).free < coming_bytes + reserve_bytes:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
+def remove_leftovers(folder: Path) -> int:
+    """Removes incoming files that nobody is at any more, as a crash leaves them; how many.
+
+    Other processes of the library may be receiving at the same time.
+    """
+    gone = 0
+    for path in folder.glob("*.part"):
+        with contextlib.suppress(FileNotFoundError, BlockingIOError), path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            path.unlink()
+            gone += 1
+    return gone
 
 
 def add_to_library(
@@ -111,6 +122,7 @@ def add_to_library(
             "The library takes films and sounds, not still images. To find where a picture is from, search by image.",
         )
     crash_point("upload.probed")
+    fsync_file(file.path)  # of gigabytes, perhaps: not while others wait for the store
     with store.exclusive():
         store.put(file.path, file.sha256)
         crash_point("upload.stored")

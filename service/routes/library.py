@@ -61,7 +61,8 @@ FILE_HEADERS = {
 async def upload_video(request: Request, response: Response, state: StateOf) -> Uploaded:
     """Add a film or a sound. It is searchable when its job is done."""
     await state.read(require_room, state, declared_bytes(request))
-    async with receive(request, state, state.settings.max_upload_bytes) as received:
+    limits = state.settings
+    async with receive(request, state, limits.max_upload_bytes, limits.min_free_bytes) as received:
         given = received.form.small_files.get("subtitles", b"").strip()
         subtitles = await state.read(webvtt_of, given) if given else None
         said = describe_form(received.form, subtitles)

@@ -23,11 +23,14 @@ class Received(NamedTuple):
 
 
 @asynccontextmanager
-async def receive(request: Request, state: State, max_bytes: int) -> AsyncIterator[Received]:
-    """The file of a form. Raises Refused (missing_file, upload_too_large, ...) and MediaError (empty_file)."""
+async def receive(request: Request, state: State, max_bytes: int, reserve_bytes: int = 0) -> AsyncIterator[Received]:
+    """The file of a form, of at most `max_bytes`, with `reserve_bytes` left free on the disk.
+
+    Raises Refused (missing_file, upload_too_large, ...), MediaError (empty_file) and OSError.
+    """
     if declared_bytes(request) > max_bytes + FORM_OVERHEAD:
         raise too_large(max_bytes)
-    incoming = await state.read(Incoming, state.settings.upload_dir, max_bytes)
+    incoming = await state.read(Incoming, state.settings.upload_dir, max_bytes, reserve_bytes)
     with incoming:
 
         async def write(chunk: bytes) -> None:
