@@ -3,6 +3,7 @@
 import logging
 import threading
 import time
+from collections.abc import Callable
 
 from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
@@ -23,15 +24,16 @@ def queue_erasures(catalogue: Catalogue, queue: JobQueue) -> bool:
     """Queues the job that finishes pending deletions, if there are any and it is not queued; whether it was needed."""
     if not catalogue.pending_erasures() or catalogue.active_jobs(["erase"]):
         return False
-    queue.enqueue(catalogue.create_job("erase").id)
+    queue.enqueue(catalogue.create_job("erase").id, front=True)
     return True
 
 
 class Chores:
     """`start` it once in a worker process, `stop` it at the end."""
 
-    def __init__(self, catalogue: Catalogue, queue: JobQueue) -> None:
-        self._catalogue, self._queue = catalogue, queue
+    def __init__(self, catalogue: Catalogue, queue: JobQueue, tidy: Callable[[], None] | None = None) -> None:
+        """`tidy` is done whenever old rows are pruned: what is left over outside the catalogue. May raise OSError."""
+        self._catalogue, self._queue, self._tidy = catalogue, queue, tidy
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="chores", daemon=True)
         self._prune_at = self._erase_at = 0.0
@@ -47,7 +49,7 @@ class Chores:
         while True:
             try:
                 self._do_what_is_due()
-            except (RedisError, SQLAlchemyError) as error:
+            except (RedisError, SQLAlchemyError, OSError) as error:
                 log.warning("a chore is put off: %s", error)
             if self._over.wait(LOOK_EVERY_S):
                 return
@@ -61,3 +63,5 @@ class Chores:
             pruned = prune(self._catalogue)
             if pruned.changes or pruned.jobs:
                 log.info("forgotten: %d entries of the log of changes, %d old jobs", pruned.changes, pruned.jobs)
+            if self._tidy is not None:
+                self._tidy()

@@ -10,7 +10,7 @@ import os
 import re
 import shutil
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -109,12 +109,16 @@ class Spool:
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
-def sweep_spool(root: Path, working_on: Iterable[str]) -> int:
-    """Removes what is there of videos that nobody works on; how many folders went."""
-    kept = set(working_on)
+def sweep_spool(root: Path, working_on: Callable[[], Iterable[str]]) -> int:
+    """Removes what is there of videos that nobody works on; how many folders went.
+
+    `working_on` is asked after the folders were listed: what is begun meanwhile is left alone.
+    """
     gone = 0
     with contextlib.suppress(FileNotFoundError):
-        for folder in list(root.iterdir()):
+        folders = list(root.iterdir())
+        kept = set(working_on())
+        for folder in folders:
             if folder.name.rpartition("-")[0] not in kept:
                 shutil.rmtree(folder, ignore_errors=True)
                 gone += 1

@@ -83,7 +83,7 @@ class SwapRequests:
         except NoCandidate as error:
             raise Refused("candidate_not_found", str(error)) from None
         if self.queue is not None:
-            self.queue.enqueue(job.id)
+            self.queue.enqueue(job.id, front=True)
         return gone
 
     def roll_back(self, what: Literal["bundle", "index"]) -> Served:
@@ -154,5 +154,5 @@ class SwapRequests:
 
     def _sent(self, job: Job) -> Job:
         if self.queue is not None and job.status == "queued":
-            self.queue.enqueue(job.id)
+            self.queue.enqueue(job.id, front=True)
         return job

@@ -1,4 +1,7 @@
-"""At start: what a crash left behind is cleared away, and no film is ever deleted for want of a row."""
+"""What a crash left behind is cleared away at a start, and what nobody goes on with now and then.
+
+No film is ever deleted for want of a row.
+"""
 
 import logging
 import shutil
@@ -9,8 +12,17 @@ from service.media.partial import PartialUploads
 from service.media.store import MediaStore
 from service.media.upload import remove_leftovers
 from service.settings import Settings
+from service.spool import sweep_spool
 
 log = logging.getLogger(__name__)
+
+
+def sweep_leftovers(settings: Settings, catalogue: Catalogue) -> None:
+    """Removes uploads that have expired, and parts of films that nobody works on. May be called at any time."""
+    uploads = PartialUploads(settings.upload_dir, settings.upload_expires_s).sweep()
+    parts = sweep_spool(settings.spool_dir, catalogue.active_videos)
+    if uploads or parts:
+        log.info("cleared away: %d uploads that nobody went on with, parts of %d films", uploads, parts)
 
 
 def sweep_home(settings: Settings, catalogue: Catalogue) -> int:

@@ -244,10 +244,12 @@ class JobQueries:
                 attempts=JobRow.attempts - 1,
             )
 
-    def retry_job(self, job_id: str, worker: str, problem: dict[str, Any], after_s: float) -> bool:
+    def retry_job(
+        self, job_id: str, worker: str, problem: dict[str, Any], after_s: float, *, counts: bool = True
+    ) -> bool:
         """Puts a running job back, to be tried again in `after_s` seconds: it failed for a reason that passes.
 
-        `problem` is shown meanwhile. False when it was no longer this worker's.
+        `problem` is shown meanwhile. Whether this try `counts` as one. False when it was no longer this worker's.
         """
         with self._database.write() as session:
             return self._write_running(
@@ -259,6 +261,7 @@ class JobQueries:
                 stage="waiting to try again",
                 progress=0.0,
                 problem=problem,
+                attempts=JobRow.attempts - (0 if counts else 1),
                 not_before=datetime.now(UTC) + timedelta(seconds=after_s),
             )
 
@@ -271,7 +274,8 @@ class JobQueries:
     def abandoned_jobs(self, stale_after_s: float = STALE_AFTER_S, worker: str | None = None) -> list[str]:
         """Ids of jobs that wait for a worker: queued ones that are due, and running ones with no sign of life.
 
-        Oldest first, but those that were tried before come last: one that took its worker down holds up no others.
+        Ingests last, since there may be thousands; else the oldest first, but those that were tried before come last:
+        one that took its worker down holds up no others.
         With `worker`, also those running under its name (to be asked at its start, when it runs none).
         """
         now = datetime.now(UTC)
@@ -284,6 +288,6 @@ class JobQueries:
                 session.scalars(
                     select(JobRow.id)
                     .where(or_(and_(JobRow.status == "queued", _due(now)), and_(JobRow.status == "running", lost)))
-                    .order_by(JobRow.attempts, JobRow.created_at, JobRow.id)
+                    .order_by(JobRow.kind == "ingest", JobRow.attempts, JobRow.created_at, JobRow.id)
                 )
             )

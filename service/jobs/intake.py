@@ -44,7 +44,7 @@ class Intake:
             self._changed.notify_all()
 
     def start(self, work: Callable[[], None]) -> None:
-        """Does the work in a thread; its place is given back at the end."""
+        """Does the work in a thread; its place is given back at the end. Raises RuntimeError when there is none."""
 
         def run() -> None:
             try:
@@ -55,7 +55,12 @@ class Intake:
 
         thread = threading.Thread(target=run, name="ingest")
         self._threads.add(thread)
-        thread.start()
+        try:
+            thread.start()
+        except RuntimeError:
+            self._threads.discard(thread)
+            self.leave_place()
+            raise
 
     def join(self) -> None:
         """Waits until all work is over, and ends the threads that embed."""

@@ -19,10 +19,18 @@ class WorkerStopping(Exception):
 
 
 class Pulse:
-    """Within its `with` block: heartbeats with the latest progress. `report` raises when the work is to be given up."""
+    """Within its `with` block: heartbeats with the latest progress. `report` raises when the work is to be given up.
 
-    def __init__(self, catalogue: Catalogue, job_id: str, worker: str, stopping: threading.Event) -> None:
+    `gives_back`: the job goes back to the queue as soon as the worker is asked to stop, not only at the next report,
+    which may come too late: a worker that takes long to stop is killed, and a killed one counts against its job. For
+    work that another worker may begin while this one is still letting go of it.
+    """
+
+    def __init__(
+        self, catalogue: Catalogue, job_id: str, worker: str, stopping: threading.Event, *, gives_back: bool = False
+    ) -> None:
         self._catalogue, self._job_id, self._worker, self._stopping = catalogue, job_id, worker, stopping
+        self._gives_back = gives_back
         self._progress, self._stage = 0.0, "started"
         self._lost, self._over = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._beat, name="pulse", daemon=True)
@@ -30,14 +38,17 @@ class Pulse:
     def report(self, progress: float, stage: str) -> None:
         """Notes how far the work is (0 to 1). Raises JobLost or WorkerStopping."""
         self._progress, self._stage = progress, stage
-        if self._lost.is_set():
-            raise JobLost(self._job_id)
         if self._stopping.is_set():
             raise WorkerStopping(self._job_id)
+        if self._lost.is_set():
+            raise JobLost(self._job_id)
 
     def _beat(self) -> None:
         while not self._over.wait(BEAT_S):
             try:
+                if self._gives_back and self._stopping.is_set():
+                    self._catalogue.release_job(self._job_id, self._worker)
+                    return
                 if not self._catalogue.heartbeat(self._job_id, self._worker, self._progress, self._stage):
                     self._lost.set()
                     return

@@ -30,7 +30,10 @@ class JobQueue:
         self._queue = make_queue(self.redis, library_id)
 
     def enqueue(self, job_id: str, *, front: bool = False) -> bool:
-        """Sends a job's id to the workers. False when Redis does not answer: a worker then finds the job by itself."""
+        """Sends a job's id to the workers. False when Redis does not answer: a worker then finds the job by itself.
+
+        `front`: before all that waits, for a job that is not one of thousands.
+        """
         try:
             self._queue.enqueue_call(
                 TASK,

@@ -6,7 +6,6 @@ from typing import Any
 from sqlalchemy.exc import OperationalError
 
 from models.preprocess.media import MediaError
-from service.catalogue.jobs import MAX_ATTEMPTS
 from service.problem_codes import code_of_file, problem_document
 
 # Tries in all, by code. What a file is by itself (not a film, cut off) is said once and for good; a decoder may have
@@ -15,9 +14,10 @@ TRIES = {
     "decoder_crashed": 3,
     "decoder_timeout": 3,
     "internal_error": 3,
-    "catalogue_busy": MAX_ATTEMPTS,
-    "storage_full": MAX_ATTEMPTS,
 }
+# No fault of the file, whatever it is: such tries don't count, and there are as many as it takes. A night with a full
+# disk must not set ten thousand good films aside.
+OF_THE_MACHINE = ("catalogue_busy", "storage_full")
 # Seconds: 2, 8, 32, 128.
 FACTOR = 4
 LONGEST_WAIT_S = 300.0
@@ -30,12 +30,16 @@ def problem_of(error: Exception) -> dict[str, Any]:
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return problem_document("storage_full", "No space is left on the server.")
     if isinstance(error, OperationalError):
+        if "disk is full" in str(error.orig):  # SQLite's words
+            return problem_document("storage_full", "No space is left on the server.")
         return problem_document("catalogue_busy", "The library's database could not be written.")
     return problem_document("internal_error", "The worker failed on this job; its log says why.")
 
 
 def wait_before_retry_s(code: str, attempts: int, first_s: float) -> float | None:
     """Seconds until the next try of a job that failed with `code` in its try `attempts`; None: it is given up."""
+    if code in OF_THE_MACHINE:
+        return min(first_s * FACTOR**2, LONGEST_WAIT_S)
     if attempts >= TRIES.get(code, 1):
         return None
     return min(first_s * FACTOR ** (attempts - 1), LONGEST_WAIT_S)

@@ -17,12 +17,12 @@ from service.catalogue.jobs import ACTIVE, JobLost
 from service.catalogue.segments import VideoGone
 from service.catalogue.swaps import SwapBusy, SwapOutdated
 from service.crash_points import crash_point
-from service.erasure import erase_pending
+from service.erasure import erase_pending, forget_pictures
 from service.ingest import forget_parts, ingest_video
 from service.jobs.intake import Intake
 from service.jobs.pulse import Pulse, WorkerStopping
 from service.jobs.queue import JobQueue
-from service.jobs.retries import problem_of, wait_before_retry_s
+from service.jobs.retries import OF_THE_MACHINE, problem_of, wait_before_retry_s
 from service.jobs.training import KINDS as TRAINING_KINDS
 from service.jobs.training import Trainer, TrainingFailed, run_training
 from service.media.store import MediaStore
@@ -93,7 +93,11 @@ class Runner:
             return
         crash_point("ingest.claimed")
         self.at_work.add(job.id)
-        self.intake.start(partial(self._do_noted, job))
+        try:
+            self.intake.start(partial(self._do_noted, job))
+        except RuntimeError:  # the machine has no more threads to give: the janitor finds the job again
+            self.at_work.discard(job.id)
+            raise
 
     def _do_noted(self, job: Job) -> None:
         try:
@@ -111,15 +115,17 @@ class Runner:
     def _do(self, job: Job) -> None:
         log.info("job %s (%s %s): attempt %d", job.id, job.kind, job.video_id or "", job.attempts)
         try:
-            with Pulse(self.catalogue, job.id, self.name, self.stopping) as pulse:
+            with Pulse(self.catalogue, job.id, self.name, self.stopping, gives_back=job.kind == "ingest") as pulse:
                 result = self._work(job, pulse.report)
             self.catalogue.finish_job(job.id, self.name, result)
             log.info("job %s: done", job.id)
         except (JobLost, VideoGone):
-            log.info("job %s: cancelled", job.id)
-            self._forget_parts(job)
-            if job.video_id is not None and self.catalogue.video(job.video_id) is None:
-                self.thumbnails.delete(job.video_id)  # those that were made after the video was deleted
+            log.info("job %s: no longer this worker's", job.id)
+            now = self.catalogue.job(job.id)
+            if now is None or now.status not in ACTIVE:  # else another worker goes on with them
+                self._forget_parts(job)
+            if job.video_id is not None:
+                forget_pictures(job.video_id, self.catalogue, self.store, self.thumbnails)
         except WorkerStopping:
             self.catalogue.release_job(job.id, self.name)
         except TrainingFailed as error:
@@ -138,21 +144,25 @@ class Runner:
             give_back_memory()
 
     def _give_up_or_try_again(self, job: Job, error: Exception) -> None:
-        """What passes is tried again a little later. A file that is never going to work is set aside, and says why."""
+        """What passes is tried again a little later. A file that is never going to work is set aside, and says why.
+
+        A rebuild or a promotion goes on where it was.
+        """
         problem = problem_of(error)
         if isinstance(error, MediaError):
             log.info("job %s: %s: %s", job.id, error.code, error.message)
         else:
             log.error("job %s failed", job.id, exc_info=error)
         wait_s = wait_before_retry_s(problem["code"], job.attempts, self.settings.retry_s)
-        if job.kind == "ingest" and wait_s is not None:
+        if job.kind in ("ingest", *swap_job.KINDS) and wait_s is not None:
             log.info("job %s: tried again in %.0f s", job.id, wait_s)
-            self.catalogue.retry_job(job.id, self.name, problem, wait_s)
+            counts = problem["code"] not in OF_THE_MACHINE
+            self.catalogue.retry_job(job.id, self.name, problem, wait_s, counts=counts)
             crash_point("ingest.put_back")
             return
-        self.catalogue.fail_job(job.id, self.name, problem)
-        crash_point("ingest.set_aside")
-        self._forget_parts(job)
+        if self.catalogue.fail_job(job.id, self.name, problem):
+            crash_point("ingest.set_aside")
+            self._forget_parts(job)
 
     def _forget_parts(self, job: Job) -> None:
         if job.kind == "ingest" and job.video_id is not None:
@@ -213,7 +223,7 @@ class Runner:
             payload = {"bundle": served.bundle, "auto": True, "reason": "outgrown"}
             with contextlib.suppress(SwapBusy):  # something else is to be confirmed first
                 job = self.catalogue.start_swap("rebuild", served.bundle, served.bundle_name, payload)
-                self.queue.enqueue(job.id)
+                self.queue.enqueue(job.id, front=True)
 
 
 _SWAP_CODES: dict[type[Exception], str] = {

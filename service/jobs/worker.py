@@ -28,6 +28,7 @@ from service.parent_death import end_with_parent
 from service.settings import Settings
 from service.spool import sweep_spool
 from service.swap_job import Swapper, tidy_home
+from service.sweep import sweep_leftovers
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +74,7 @@ def run_worker(settings: Settings, name: str, parent_pid: int | None = None) -> 
     nudges = Nudges(settings.redis_url, catalogue.library_id())
     tidy_home(settings, catalogue)  # what a crash left
     stopping = threading.Event()
-    sweep_spool(settings.spool_dir, catalogue.active_videos())
+    sweep_spool(settings.spool_dir, catalogue.active_videos)
     runner = tasks.Runner(
         name=name,
         settings=settings,
@@ -93,7 +94,7 @@ def run_worker(settings: Settings, name: str, parent_pid: int | None = None) -> 
         log.info("found again: %s", job_id)
     janitor = Janitor(catalogue, queue)
     janitor.start()
-    chores = Chores(catalogue, queue)
+    chores = Chores(catalogue, queue, lambda: sweep_leftovers(settings, catalogue))
     chores.start()
     try:
         _take_jobs(settings.redis_url, catalogue.library_id(), stopping)

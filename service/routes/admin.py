@@ -81,7 +81,7 @@ def _queue_training(state: State, kind: catalogue.JobKind, payload: dict[str, An
             "training_busy", "Another training is queued or running. Wait for its job, or cancel it, and try again."
         )
     if job.status == "queued":
-        state.queue.enqueue(job.id)
+        state.queue.enqueue(job.id, front=True)
     return job
 
 

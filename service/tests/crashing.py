@@ -86,7 +86,7 @@ class Service:
             self.settings.spool_dir.unlink()  # the operator's part
         sweep_home(self.settings, self.catalogue)
         tidy_home(self.settings, self.catalogue)
-        sweep_spool(self.settings.spool_dir, self.catalogue.active_videos())
+        sweep_spool(self.settings.spool_dir, self.catalogue.active_videos)
         served = self.catalogue.served()
         assert served is not None
         self.catalogue.queue_waiting(served.bundle)

@@ -69,9 +69,9 @@ def test_parts_of_other_videos_and_models_are_left_alone(tmp_path: Path) -> None
     Spool(tmp_path, VIDEO, BUNDLE).add(part_of(0, 3), 0)
     assert Spool(tmp_path, VIDEO, "e" * 64).load().windows == 0
     assert Spool(tmp_path, "v_fedcba9876543210", BUNDLE).load().windows == 0
-    assert sweep_spool(tmp_path, [VIDEO]) == 0
-    assert sweep_spool(tmp_path, ["v_fedcba9876543210"]) == 1
-    assert sweep_spool(tmp_path / "none", []) == 0
+    assert sweep_spool(tmp_path, lambda: [VIDEO]) == 0
+    assert sweep_spool(tmp_path, lambda: ["v_fedcba9876543210"]) == 1
+    assert sweep_spool(tmp_path / "none", list) == 0
 
 
 class Interrupted(Exception):
