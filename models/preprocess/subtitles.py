@@ -7,6 +7,7 @@ Each line is given once.
 
 import html
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -36,12 +37,15 @@ class Subtitles:
     malformed: int
 
 
-def subtitles_beside(film: Path) -> Path | None:
-    """The subtitles of a film: a file of its name with .vtt or .srt, or with a language between (`film.en.srt`)."""
+def subtitles_beside(film: Path, with_language: Iterable[Path] | None = None) -> Path | None:
+    """The subtitles of a film: a file of its name with .vtt or .srt, or with a language between (`film.en.srt`).
+
+    `with_language`: files that may be the latter, for whoever has listed the folder already.
+    """
     plain = [film.with_suffix(suffix) for suffix in SUFFIXES]
     named = sorted(
         p
-        for p in film.parent.glob(f"{_glob_escape(film.stem)}.*")
+        for p in (film.parent.glob(f"{_glob_escape(film.stem)}.*") if with_language is None else with_language)
         if p.suffix.lower() in SUFFIXES and p.stem.count(".") == film.stem.count(".") + 1
     )
     english = [p for p in named if p.stem.rpartition(".")[2].lower().split("-")[0] in ("en", "eng", "english")]

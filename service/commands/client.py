@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 
-from service.commands.common import CommandFailed
+from service.commands.common import CommandFailed, printable
 from service.settings import Settings
 from service.supervisor import serving_address
 
@@ -57,7 +57,7 @@ class Client:
     ) -> Any:
         """Uploads a file as multipart, with small ones beside it; the JSON answer. Raises ServiceError."""
         with file.open("rb") as opened:
-            files: dict[str, Any] = {"file": (file.name, opened)}
+            files: dict[str, Any] = {"file": (printable(file.name), opened)}
             files |= {name: (name, data) for name, data in (beside or {}).items()}
             return self._answer(self._http.post(path, data=fields, files=files, params=params))
 

@@ -1,5 +1,6 @@
 """What the commands share: the consoles, options, and how expected failures are told."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -40,6 +41,11 @@ DATABASE_DOWN = {"DatabaseError", "OperationalError"}
 
 class CommandFailed(Exception):
     """A command cannot do what was asked; the message says why and what to do."""
+
+
+def printable(name: object) -> str:
+    """A path or a file's name as text that can be sent and shown, whatever bytes it is made of."""
+    return os.fsencode(str(name)).decode(errors="replace")
 
 
 def settings_for(home: Path | None, **changes: Any) -> Settings:

@@ -8,6 +8,7 @@ import typer
 from service.commands.common import CommandFailed, HomeOption, err, settings_for
 
 if TYPE_CHECKING:  # imported late: it takes a while
+    from service.commands.beside import Beside
     from service.commands.sending import Item
 
 # What is taken from a folder; a file that is named is tried whatever it is called.
@@ -34,13 +35,14 @@ def ingest(
 
     Subtitles (.srt or .vtt) beside a video are taken along. What the library has already is not sent again.
     """
+    from service.commands.beside import Beside
     from service.commands.client import find_service, require_service
     from service.commands.notes import notes_of
     from service.commands.uploading import upload_all
     from service.commands.watching import watch as watch_folders
 
     settings = settings_for(home)
-    tags = tuple(tag or ())
+    tags, beside = tuple(tag or ()), Beside()
     if watch:
         for path in paths:
             if not path.is_dir():
@@ -48,12 +50,12 @@ def ingest(
         outcome = watch_folders(
             lambda: find_service(settings),
             lambda: media_files(paths),
-            lambda path: item_of(path, tags),
+            lambda path: item_of(path, tags, beside),
             notes_of(settings),
             err,
         )
     else:
-        items = [item_of(path, tags) for path in find_files(paths)]
+        items = [item_of(path, tags, beside) for path in find_files(paths)]
         with require_service(settings) as client:
             outcome = upload_all(client, items, err, notes_of(settings))
     known = f", {outcome.known} were there already" if outcome.known else ""
@@ -62,12 +64,11 @@ def ingest(
         raise typer.Exit(1)
 
 
-def item_of(path: Path, tags: tuple[str, ...]) -> "Item":
+def item_of(path: Path, tags: tuple[str, ...], beside: "Beside") -> "Item":
     """A file with the subtitles beside it."""
-    from models.preprocess.subtitles import subtitles_beside
     from service.commands.sending import Item
 
-    return Item(path, tags=tags, subtitles=subtitles_beside(path))
+    return Item(path, tags=tags, subtitles=beside.subtitles_of(path))
 
 
 def media_files(folders: list[Path]) -> list[Path]:
@@ -78,8 +79,15 @@ def media_files(folders: list[Path]) -> list[Path]:
         for file in sorted(folder.rglob("*"))
         if file.suffix.lower() in SUFFIXES
         and not any(part.startswith(".") for part in file.relative_to(folder).parts)
-        and file.is_file()
+        and _is_file(file)
     ]
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # in a folder that may be listed and no more
+        return False
 
 
 def find_files(paths: list[Path]) -> list[Path]:

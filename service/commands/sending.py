@@ -9,8 +9,8 @@ from typing import Any
 
 import httpx
 
-from models.preprocess.subtitles import read_subtitles
 from service.commands.client import Client, ServiceError
+from service.commands.common import printable
 
 # Files of this size and more are sent so that a broken connection costs no more than what was under way.
 RESUMABLE_BYTES = 16 * 1024 * 1024
@@ -65,11 +65,18 @@ def send_subtitles(client: Client, item: Item, video_id: str) -> None:
 
 
 def read_if_any(path: Path | None) -> bytes | None:
-    """The subtitles of a file; None when it has none that can be read: a film is not kept out for that."""
-    try:
-        return path.read_bytes() if path is not None and read_subtitles(path).cues else None
-    except OSError:
+    """The subtitles of a file; None when it has none that the service would take: a film is not kept out for that."""
+    if path is None:
         return None
+    from service.problems import Refused  # late: few films have any
+    from service.subtitles import webvtt_of
+
+    try:
+        data = path.read_bytes()
+        webvtt_of(data)
+    except (OSError, Refused):
+        return None
+    return data
 
 
 def wait_s(error: Exception, tries: int) -> float | None:
@@ -125,7 +132,7 @@ def _send_in_pieces(client: Client, item: Item, sha256: str, progress: Progress)
 
 
 def _announce(client: Client, item: Item, sha256: str, size: int) -> str:
-    said = {"filename": item.path.name, "sha256": sha256, **item.fields}
+    said = {"filename": printable(item.path.name), "sha256": sha256, **item.fields}
     metadata = ",".join(f"{key} {base64.b64encode(value.encode()).decode()}" for key, value in said.items())
     headers = {**TUS, "Upload-Length": str(size), "Upload-Metadata": metadata}
     return str(client.send("POST", "/v1/uploads", headers)["Location"])

@@ -9,10 +9,12 @@ from typing import Any
 
 import httpx
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from service.catalogue.videos import video_id_of
 from service.commands.client import Client, ServiceError
+from service.commands.common import printable
 from service.commands.notes import Notes
 from service.commands.sending import Item, send, send_subtitles
 
@@ -22,6 +24,8 @@ POLL_S = 0.25
 OVER = ("done", "failed", "cancelled")
 # How much of a file's work its upload is, for the bar.
 UPLOAD_SHARE = 0.1
+# Answers that are the service's state, whatever the file. Not 500: that is what this one file brought forth.
+NOT_THE_FILES = (401, 403, 408, 423, 429, 502, 503, 504, 507)
 # Jobs that may wait at the service, so that uploading does not run far ahead of what one can watch.
 PENDING = 16
 
@@ -39,7 +43,7 @@ class Uploading:
     """Uploads what a library does not have, and follows the jobs; `progress` shows it."""
 
     def __init__(self, client: Client, notes: Notes, progress: Progress, *, patient: bool = False) -> None:
-        """`patient`: a service that is full or busy is no fault of the file, so `add` raises what it answers."""
+        """`patient`: a service that is full, busy or closed is not the file's fault, so `add` raises its answer."""
         self.client = client
         self.outcome = Outcome()
         self._notes, self._progress, self._patient = notes, progress, patient
@@ -62,7 +66,7 @@ class Uploading:
 
         Raises httpx.TransportError when the service is gone, and ServiceError as said above.
         """
-        self._progress.update(self._bar, description=item.path.name[-40:])
+        self._progress.update(self._bar, description=escape(printable(item.path.name)[-40:]))
         try:
             sha256 = self._notes.sha256(item.path)
             if self._is_known(item, sha256):
@@ -72,7 +76,7 @@ class Uploading:
                 answer = send(self.client, item, sha256, self._show)
                 self._pending[str(answer["job_id"])] = (item, UPLOAD_SHARE)
         except ServiceError as error:
-            if self._patient and (error.status >= 500 or error.status == 429):
+            if self._patient and error.status in NOT_THE_FILES:
                 raise
             self._fail(item, str(error))
         except httpx.TransportError as error:
@@ -127,7 +131,8 @@ class Uploading:
     def _fail(self, item: Item, reason: str) -> None:
         self._settled += 1
         self.outcome.failed.append((item.path, reason))
-        self._progress.console.print(f"[red]✗[/red] {item.path}: {reason}", highlight=False, soft_wrap=True)
+        said = escape(f"{printable(item.path)}: {reason}")
+        self._progress.console.print(f"[red]✗[/red] {said}", highlight=False, soft_wrap=True)
 
     def _is_known(self, item: Item, sha256: str) -> bool:
         """Whether the library has these very bytes, searchable; subtitles that it lacks are sent."""

@@ -11,7 +11,7 @@ from rich.console import Console
 from service.commands.client import Client, ServiceError
 from service.commands.notes import Notes
 from service.commands.sending import Item
-from service.commands.uploading import POLL_S, Outcome, Uploading, shown
+from service.commands.uploading import PENDING, POLL_S, Outcome, Uploading, shown
 
 # A file that was not written to for so long is complete.
 SETTLED_AFTER_S = 2.0
@@ -109,13 +109,16 @@ def _take_in(watcher: Watcher, uploading: Uploading, make_item: Callable[[Path],
     """What is complete by now. Raises httpx.TransportError, ServiceError."""
     ready = watcher.look(time.monotonic())
     uploading.expect(len(ready))
-    for number, path in enumerate(ready):
-        try:
+    given = 0
+    try:
+        for path in ready:
             uploading.add(make_item(path))
-        except (httpx.TransportError, ServiceError):
-            uploading.expect(number - len(ready))  # they come again
-            raise
-        watcher.given(path)
+            watcher.given(path)
+            given += 1
+            uploading.wait(PENDING - 1)
+    except (httpx.TransportError, ServiceError):
+        uploading.expect(given - len(ready))  # they come again
+        raise
     uploading.idle("watching")
     uploading.save()
     uploading.client.get("/healthz")

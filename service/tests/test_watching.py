@@ -8,6 +8,7 @@ import pytest
 from rich.console import Console
 
 from service.commands import watching
+from service.commands.beside import Beside
 from service.commands.client import Client, ServiceError
 from service.commands.ingest import item_of, media_files
 from service.commands.notes import Notes
@@ -90,7 +91,7 @@ def test_a_service_that_is_away_or_full_is_waited_for(tmp_path: Path, monkeypatc
     outcome = watch(
         service.find,
         lambda: media_files([folder]),
-        lambda path: item_of(path, ("t",)),
+        lambda path: item_of(path, ("t",), Beside()),
         Notes(tmp_path / "notes.json"),
         Console(quiet=True),
         settled_after_s=0.02,
@@ -101,3 +102,59 @@ def test_a_service_that_is_away_or_full_is_waited_for(tmp_path: Path, monkeypatc
     assert (outcome.added, [path.name for path, _ in outcome.failed]) == (2, ["bad.mp4"])
     assert service.lives == 2
     assert (tmp_path / "notes.json").exists()
+
+
+class Slow(Service):
+    """Takes what it gets, and is at it for some time; one file breaks it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.away = self.full = 0
+        self.at_work: dict[str, int] = {}
+        self.most = 0
+
+    def get(self, path: str) -> dict[str, Any]:
+        if not path.startswith("/v1/jobs/"):
+            return super().get(path)
+        job = path.rsplit("/", 1)[1]
+        self.at_work[job] = left = self.at_work[job] - 1
+        if left <= 0:
+            del self.at_work[job]
+        return {"status": "running" if left > 0 else "done", "progress": 0.5, "problem": None}
+
+    def send_file(self, path: str, file: Path, fields: dict[str, str], beside: dict[str, bytes]) -> dict[str, Any]:
+        if file.name == "a-poison.mp4":
+            raise ServiceError(500, {"detail": "The server failed on this request."})
+        answer = super().send_file(path, file, fields, beside)
+        self.at_work[answer["job_id"]] = 3
+        self.most = max(self.most, len(self.at_work))
+        return answer
+
+
+def test_many_files_at_once_do_not_run_ahead_and_a_poisoned_one_holds_up_no_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching, "PENDING", 2)
+    monkeypatch.setattr("service.commands.uploading.POLL_S", 0.0)
+    for name in ("a-poison.mp4", *(f"{number}.mp4" for number in range(6))):
+        (tmp_path / name).write_bytes(name.encode())
+    service, rounds = Slow(), 0
+
+    def stop() -> bool:
+        nonlocal rounds
+        rounds += 1
+        return rounds > 200 or (len(service.uploads) == 6 and not service.at_work)
+
+    outcome = watch(
+        service.find,
+        lambda: media_files([tmp_path]),
+        lambda path: item_of(path, (), Beside()),
+        Notes(None),
+        Console(quiet=True),
+        settled_after_s=0.02,
+        look_every_s=0.02,
+        stop=stop,
+    )
+    assert len(service.uploads) == 6
+    assert [path.name for path, _ in outcome.failed] == ["a-poison.mp4"]
+    assert service.most <= 2
