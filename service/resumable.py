@@ -2,6 +2,8 @@
 
 import logging
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from models.preprocess.media import MediaError
 from service import problems
 from service.crash_points import crash_point
@@ -13,10 +15,24 @@ from service.taking_in import Received, describe, take_in, uploaded
 
 log = logging.getLogger(__name__)
 
+# When too many uploads are open somebody looks again after so many seconds.
+OPEN_AGAIN_S = 60
+
 
 def uploads_of(settings: Settings) -> PartialUploads:
     """The uploads of a library."""
     return PartialUploads(settings.upload_dir, settings.upload_expires_s, settings.min_free_bytes)
+
+
+def require_place(settings: Settings, uploads: PartialUploads) -> None:
+    """Before another one is begun: there is an end to how many may be. Raises Refused(queue_full)."""
+    if uploads.open() >= settings.max_open_uploads:
+        raise Refused(
+            "queue_full",
+            f"{settings.max_open_uploads:,} uploads were begun and not ended, the most that may be. End some of them, "
+            "or give them up (DELETE); else they expire by themselves.",
+            headers={"Retry-After": str(OPEN_AGAIN_S)},
+        )
 
 
 def finish(state: State, uploads: PartialUploads, held: Held) -> None:
@@ -59,7 +75,7 @@ def finish_all(state: State) -> None:
             upload, offset = uploads.look(upload_id)
             if not upload.is_over and offset == upload.length > 0:
                 finish_late(state, uploads, upload_id)
-        except (UploadGone, Refused, OSError) as error:
+        except (UploadGone, Refused, OSError, SQLAlchemyError) as error:
             log.warning("the upload %s is complete, but cannot be taken in now: %s", upload_id, error)
 
 

@@ -40,6 +40,8 @@ class Settings(BaseSettings):
     max_duration_s: float = 4 * 3600.0
     # Seconds after which a resumable upload to which nothing comes is given up.
     upload_expires_s: float = Field(default=24 * 3600.0, gt=0)
+    # Resumable uploads that may be begun and not ended.
+    max_open_uploads: int = Field(default=1000, ge=1)
     # What uploads leave free on the disk for everything else.
     min_free_bytes: int = Field(default=256 * MIB, ge=0)
     # Videos that may wait to be taken in; further uploads are sent away until there are fewer.

@@ -193,6 +193,10 @@ class PartialUploads:
         self._data(upload_id).unlink(missing_ok=True)
         self._info(upload_id).unlink(missing_ok=True)
 
+    def open(self) -> int:
+        """How many are begun and not over."""
+        return sum(1 for _ in self._folder.glob("*.data"))
+
     def ids(self) -> list[str]:
         """All uploads, those that are over too."""
         return sorted(path.stem for path in self._folder.glob("*.json") if _is_id(path.stem))

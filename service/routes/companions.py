@@ -30,12 +30,7 @@ VTT = "text/vtt; charset=utf-8"
 async def get_preview(request: Request, state: StateOf, video_id: str) -> Response:
     """A preview of a video: eight pictures from its whole length, side by side in one."""
     await _video(state, video_id)
-    path = state.thumbnails.preview_path(video_id)
-    if not await state.read(path.is_file):
-        raise Refused("preview_not_found", "This video has no preview: it is a sound, or still to be taken in.")
-    stamp = (await state.read(path.stat)).st_mtime_ns
-    headers = {**FILE_HEADERS, "Content-Type": "image/jpeg", "Cache-Control": "private, no-cache"}
-    return await state.read(file_response, request, path, etag=f"{video_id}-{stamp}", headers=headers)
+    return await state.read(_preview_response, request, state, video_id)
 
 
 @router.get(
@@ -77,6 +72,17 @@ async def delete_subtitles(state: StateOf, video_id: str) -> None:
     """Remove the subtitles of a video; none there is fine."""
     if not await state.read(state.catalogue.set_subtitles, video_id, None):
         raise not_found("video", video_id)
+
+
+def _preview_response(request: Request, state: State, video_id: str) -> Response:
+    path = state.thumbnails.preview_path(video_id)
+    headers = {**FILE_HEADERS, "Content-Type": "image/jpeg", "Cache-Control": "private, no-cache"}
+    try:
+        return file_response(request, path, etag=f"{video_id}-{path.stat().st_mtime_ns}", headers=headers)
+    except FileNotFoundError:  # the video may have been deleted just now
+        raise Refused(
+            "preview_not_found", "This video has no preview: it is a sound, or still to be taken in."
+        ) from None
 
 
 async def _video(state: State, video_id: str) -> Video:

@@ -217,11 +217,18 @@ def _media_response(request: Request, state: State, video: catalogue.Video) -> R
     path = state.store.path(video.sha256)
     headers = {
         **FILE_HEADERS,
-        "Content-Type": media_type(path, has_video=video.has_video),
         "Content-Disposition": f"inline; filename*=UTF-8''{quote(video.filename, safe='')}",
         "Cache-Control": "private, no-cache",  # kept, but asked about: the video may be deleted
     }
-    return file_response(request, path, etag=video.sha256, headers=headers)
+    try:
+        headers["Content-Type"] = media_type(path, has_video=video.has_video)
+        return file_response(request, path, etag=video.sha256, headers=headers)
+    except FileNotFoundError:
+        if state.catalogue.video(video.id) is None:  # deleted just now
+            raise not_found("video", video.id) from None
+        raise Refused(
+            "media_missing", "The file is no longer in the media store. Delete the video, upload it again."
+        ) from None
 
 
 def _thumbnail_response(request: Request, state: State, segment_id: int) -> Response:

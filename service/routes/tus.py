@@ -6,6 +6,7 @@ connection broke. The last byte does what `POST /v1/videos` does.
 
 import base64
 import hashlib
+import re
 from email.utils import format_datetime
 from typing import Annotated
 
@@ -17,7 +18,7 @@ from service.crash_points import crash_point
 from service.media.partial import Held, Partial
 from service.multipart import clean_filename
 from service.problems import Refused
-from service.resumable import finish, finish_late, forget, uploads_of
+from service.resumable import finish, finish_late, forget, require_place, uploads_of
 from service.routes.uploads import declared_bytes, too_large
 from service.schemas.uploads import Upload
 from service.state import State, StateOf
@@ -30,6 +31,8 @@ EXTENSIONS = "creation,creation-with-upload,expiration,termination,checksum"
 ALGORITHMS = ("sha256", "sha1", "md5")
 BYTES = "application/offset+octet-stream"
 LONGEST_METADATA = 16 * 1024
+# What came is kept, so a silent sender is given up early: its next request, over a new connection, waits for its place.
+SILENCE_S = 10.0
 OFFSET_HEADERS = {
     "Upload-Offset": {"schema": {"type": "integer"}, "description": "bytes that are there"},
     "Upload-Expires": {"schema": {"type": "string"}, "description": "when it is given up if nothing more comes"},
@@ -95,6 +98,7 @@ async def create_upload(
     describe(said.get("filename"), said.get("title"), [said.get("tags", "")])
     await state.read(require_room, state, length)
     uploads = uploads_of(state.settings)
+    await state.read(require_place, state.settings, uploads)
     upload = await state.read(uploads.create, length, said)
     headers = {"Location": f"/v1/uploads/{upload.id}"}
     if request.headers.get("content-type") == BYTES or not length:
@@ -214,6 +218,8 @@ def metadata_of(header: str) -> dict[str, str]:
             said[key] = base64.b64decode(value.strip(), validate=True).decode()
         except ValueError:  # not base64, or not of UTF-8
             raise Refused("bad_request", f"Upload-Metadata: the value of {key[:80]!r} is not base64 of text.") from None
+    if "sha256" in said and not re.fullmatch(r"[0-9a-fA-F]{64}", said["sha256"]):
+        raise Refused("bad_request", "Upload-Metadata: sha256 is not a SHA-256 in hexadecimal (64 digits).")
     if "filename" in said:
         said["filename"] = clean_filename(said["filename"])
     return said
@@ -256,7 +262,7 @@ async def _write(request: Request, state: State, held: Held, check: "_Check | No
     """Adds the body, durably. Raises Refused, with what came kept, unless it cannot be compared with its checksum."""
     began = held.offset
     try:
-        async for piece in gathered(request):
+        async for piece in gathered(request, SILENCE_S):
             if held.offset + len(piece) > held.info.length:
                 raise _too_much(held)
             await state.read(held.write, piece)

@@ -19,8 +19,8 @@ from service.redis_server import EmbeddedRedis
 from service.routes.tus import BYTES
 from service.settings import Settings
 from service.sweep import sweep_home
-from service.tests.test_serving import wait_for
 from service.tests.test_upload import files_in
+from service.tests.waiting import wait_for
 
 TUS = {"Tus-Resumable": "1.0.0"}
 SRT = "1\n00:00:01,000 --> 00:00:02,500\nHello <i>there</i> & welcome\n"
@@ -140,6 +140,8 @@ def test_wrong_requests_are_told_and_change_nothing(client: TestClient, settings
     assert code_of(client.post("/v1/uploads", headers=TUS)) == (422, "invalid_request")
     bad: Any = {**TUS, "Upload-Length": "10", "Upload-Metadata": "filename \N{BULLET}".encode()}
     assert code_of(client.post("/v1/uploads", headers=bad)) == (400, "bad_request")
+    bad = {**TUS, "Upload-Length": "10", "Upload-Metadata": metadata(sha256="abc")}
+    assert code_of(client.post("/v1/uploads", headers=bad)) == (400, "bad_request")
     for name in ("0" * 32, "..%2F..%2Fcatalogue", "x"):
         assert client.head(f"/v1/uploads/{name}", headers=TUS).status_code == 404
     assert client.delete(where, headers=TUS).status_code == 204
@@ -245,6 +247,26 @@ def test_a_full_disk_and_a_full_queue_are_told_before_the_file_is_sent(settings:
         assert busy.post("/v1/videos", files=files).status_code == 202
         response = busy.post("/v1/videos", files=files)
         assert (code_of(response), response.headers["Retry-After"]) == ((503, "queue_full"), "30")
+
+
+def test_uploads_that_are_begun_and_not_ended_are_bounded(settings: Settings, film: bytes) -> None:
+    with running(settings.model_copy(update={"max_open_uploads": 2})) as client:
+        begun = [create(client, len(film)) for _ in range(2)]
+        response = client.post("/v1/uploads", headers={"Upload-Length": "5"})
+        assert (code_of(response), response.headers["Retry-After"]) == ((503, "queue_full"), "60")
+        assert append(client, begun[0], 0, film).status_code == 204
+        begun.append(create(client, 5))
+        for where in begun[1:]:
+            assert client.delete(where).status_code == 204
+
+
+def test_a_film_that_somebody_took_out_of_the_store_is_told_so(
+    client: TestClient, settings: Settings, film: bytes
+) -> None:
+    video = client.post("/v1/videos", files={"file": ("a.mp4", film)}).json()["video_id"]
+    for path in files_in(settings.media_dir):
+        path.unlink()
+    assert code_of(client.get(f"/v1/videos/{video}/media")) == (500, "media_missing")
 
 
 def test_a_disk_that_fills_up_on_the_way_leaves_nothing_half_written(

@@ -21,11 +21,12 @@ from models.tests import media_samples
 from service.app import create_app
 from service.commands import sending
 from service.commands.beside import Beside
-from service.commands.client import Client
+from service.commands.client import Client, ServiceError
 from service.commands.notes import Notes
 from service.commands.sending import read_if_any
 from service.commands.uploading import Item, upload_all
 from service.redis_server import EmbeddedRedis
+from service.routes import tus
 from service.routes.tus import metadata_of
 from service.settings import Settings
 from service.subtitles import MOST_BYTES
@@ -204,6 +205,23 @@ def test_a_large_file_goes_on_where_the_connection_broke(
     assert shares[-1] == 1.0
 
 
+def test_a_sender_whose_network_is_gone_soon_makes_way_for_its_next_request(
+    service: int, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No end of the connection is seen where a machine goes from one network to another."""
+    monkeypatch.setattr(tus, "SILENCE_S", 0.3)
+    with Client(f"http://127.0.0.1:{service}", settings) as client:
+        where = client.send("POST", "/v1/uploads", {"Upload-Length": "10"})["Location"]
+        head = f"PATCH {where} HTTP/1.1\r\nHost: 127.0.0.1:{service}\r\nContent-Type: {tus.BYTES}\r\n"
+        with socket.create_connection(("127.0.0.1", service), timeout=30) as silent:
+            silent.sendall(f"{head}Upload-Offset: 0\r\nContent-Length: 10\r\n\r\nhalf".encode())
+            assert b" 408 " in silent.recv(65_536)
+            assert client.send("HEAD", where)["Upload-Offset"] == "4"
+            with pytest.raises(ServiceError) as caught:
+                client.send("PATCH", where, {"Content-Type": tus.BYTES, "Upload-Offset": "4"}, b"no film")
+    assert caught.value.problem["code"] == "upload_too_large"
+
+
 def test_files_are_hashed_once_and_again_when_they_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "a.mp4"
     file.write_bytes(b"one")
@@ -269,7 +287,12 @@ def test_a_folder_of_many_films_is_listed_once(tmp_path: Path, monkeypatch: pyte
     wanted = [subtitles_beside(film) for film in films]
     listed: list[object] = []
     scandir = os.scandir
-    monkeypatch.setattr("service.commands.beside.os.scandir", lambda folder: listed.append(folder) or scandir(folder))
+
+    def noted(folder: Path) -> object:
+        listed.append(folder)
+        return scandir(folder)
+
+    monkeypatch.setattr("service.commands.beside.os.scandir", noted)
     beside = Beside()
     assert [beside.subtitles_of(film) for film in films] == wanted
     assert (tmp_path / "7.srt", tmp_path / "8.en.vtt") == (wanted[films.index(tmp_path / "7.mp4")], wanted[-2])
