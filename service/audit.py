@@ -29,8 +29,7 @@ Action = Literal[
     "index.discarded",
     "index.rolled_back",
     "golden_queries.set",
-    "index.discarded",
-    "golden_queries.set",
+    "job.cancelled",
     "video.deleted",
     "library.restored",
 ]

@@ -127,14 +127,7 @@ class Access:
         if (caller.by_cookie or not caller.known) and method not in SAFE_METHODS:
             check_origin(headers)
         need = need_of(method, path)
-        if not covers(caller.role, need.role):
-            if not caller.known:
-                raise Refused("unauthorized", _how_to_be_admin(), headers=CHALLENGE)
-            raise Refused(
-                "forbidden_role",
-                f"This needs the role {need.role}, and {caller.actor} has the role {caller.role}.",
-                headers=TOO_LOW,
-            )
+        require_role(caller, need.role)
         if caller.scopes and need.scope is not None and need.scope not in caller.scopes:
             raise Refused(
                 "forbidden_scope",
@@ -175,6 +168,14 @@ class Access:
                 "at / asks for one. Its owner makes them with: "
             )
         raise Refused("unauthorized", why + "mmv-search keys create --role reader", headers=CHALLENGE)
+
+    async def still_valid(self, scope: Scope) -> bool:
+        """Whether who sent a request is still let in: to be asked by answers that go on for long."""
+        try:
+            await self.caller(scope)
+        except Refused:
+            return False
+        return True
 
     async def by_text(self, text: str) -> Caller:
         """The holder of a key or of the admin token. Raises Refused(unauthorized)."""
@@ -281,7 +282,9 @@ class AccessControl:
             except SQLAlchemyError as error:
                 log.error("catalogue: %s", error)
                 await problems.response(
-                    "catalogue_busy", "The library could not be asked who may call just now. Try again in a moment."
+                    "catalogue_busy",
+                    "The library could not be asked who may call just now. Try again in a moment.",
+                    {"Retry-After": "1"},
                 )(scope, receive, send)
                 return
         await self.app(scope, receive, send)
@@ -296,6 +299,19 @@ def check_origin(headers: Headers) -> None:
             raise Refused("forbidden_origin", f"Requests from pages of {origin[:80]!r} are refused.")
     elif headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
         raise Refused("forbidden_origin", "Requests from pages of other sites are refused.")
+
+
+def require_role(caller: Caller, role: Role) -> None:
+    """Refuse somebody whose role is lower. Raises Refused (401, 403)."""
+    if covers(caller.role, role):
+        return
+    if not caller.known:
+        raise Refused("unauthorized", _how_to_be_admin(), headers=CHALLENGE)
+    raise Refused(
+        "forbidden_role",
+        f"This needs the role {role}, and {caller.actor} has the role {caller.role}.",
+        headers=TOO_LOW,
+    )
 
 
 def _caller(request: Request) -> Caller:
@@ -328,5 +344,6 @@ def _anonymous(scope: Scope) -> Caller:
 def _how_to_be_admin() -> str:
     return (
         "Admin calls need the header 'Authorization: Bearer KEY' with an admin's key (mmv-search keys create --role "
-        f"admin) or the token in the file admin-token of the service's home. These are the calls below {ADMIN_PREFIX}."
+        f"admin) or the token in the file admin-token of the service's home. These are the calls below {ADMIN_PREFIX} "
+        "and cancelling what they began."
     )

@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, and_, func, or_, select, update
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Session
 
+from service.catalogue.audit import append_audit
 from service.catalogue.engine import Database
 from service.catalogue.paging import page
 from service.catalogue.records import Job, JobKind, JobStatus
@@ -123,16 +124,20 @@ class JobQueries:
             session.flush()
             return job_from_row(row)
 
-    def create_only_job(self, kinds: Sequence[JobKind], kind: JobKind, payload: dict[str, Any]) -> Job | None:
+    def create_only_job(
+        self, kinds: Sequence[JobKind], kind: JobKind, payload: dict[str, Any], asked: tuple[str, str] | None = None
+    ) -> Job | None:
         """Queues a job unless one of `kinds` is queued or running: that one is given back if it is the same, else None.
 
-        So only one of them is active at a time.
+        So only one of them is active at a time. `asked`, who did what, goes into the audit log if it is a new one.
         """
         with self._database.write() as session:
             for row in session.scalars(select(JobRow).where(JobRow.kind.in_(kinds), JobRow.status.in_(ACTIVE))):
                 return job_from_row(row) if (row.kind, row.payload) == (kind, payload) else None
             row = new_job_row(kind, None, payload)
             session.add(row)
+            if asked is not None:
+                append_audit(session, *asked, row.id, payload)
             session.flush()
             return job_from_row(row)
 
@@ -142,14 +147,19 @@ class JobQueries:
         with self._database.read() as session:
             return session.scalar(query) or 0
 
-    def cancel_job(self, job_id: str) -> Job | None:
-        """Cancels a job that is not over yet (one that is stays as it is); its job as it now is, or None."""
+    def cancel_job(self, job_id: str, actor: str | None = None) -> Job | None:
+        """Cancels a job that is not over yet (one that is stays as it is); its job as it now is, or None.
+
+        With `actor`, that an admin's job was cancelled is in the audit log.
+        """
         with self._database.write() as session:
             row = session.get(JobRow, job_id)
             if row is None:
                 return None
             if row.status in ACTIVE:
                 row.status, row.finished_at = "cancelled", datetime.now(UTC)
+                if actor is not None and row.kind != "ingest":
+                    append_audit(session, actor, "job.cancelled", job_id, {"kind": row.kind})
                 _fail_video(
                     session,
                     row.video_id,

@@ -6,7 +6,7 @@ from typing import Any
 from fastapi import APIRouter
 
 from models.bundle import Bundle, BundleError, load_bundle
-from service import audit, catalogue, problems
+from service import catalogue, problems
 from service.auth import CallerOf
 from service.bundles import bundle_folders
 from service.jobs import training
@@ -30,9 +30,8 @@ async def adapt_bundle(state: StateOf, caller: CallerOf, wanted: AdaptRequest) -
 
     One training at a time; the same again goes on where it was interrupted, or gives the job that is at it.
     """
-    job = await state.read(_queue_training, state, "adapt", wanted.model_dump())
-    await state.read(audit.record, state.catalogue, caller.actor, "bundle.adapt_started", job.id, job.payload)
-    return job_schema(job)
+    asked = (caller.actor, "bundle.adapt_started")
+    return job_schema(await state.read(_queue_training, state, "adapt", wanted.model_dump(), asked))
 
 
 @router.post(
@@ -45,9 +44,8 @@ async def rebuild_bundle(state: StateOf, caller: CallerOf, wanted: RebuildReques
 
     One training at a time; the same again goes on where it was interrupted, or gives the job that is at it.
     """
-    job = await state.read(_queue_training, state, "train", wanted.model_dump())
-    await state.read(audit.record, state.catalogue, caller.actor, "bundle.rebuild_started", job.id, job.payload)
-    return job_schema(job)
+    asked = (caller.actor, "bundle.rebuild_started")
+    return job_schema(await state.read(_queue_training, state, "train", wanted.model_dump(), asked))
 
 
 @router.get("/index", responses=problems.openapi())
@@ -62,7 +60,9 @@ async def list_bundles(state: StateOf) -> BundleList:
     return await state.read(_bundles, state)
 
 
-def _queue_training(state: State, kind: catalogue.JobKind, payload: dict[str, Any]) -> catalogue.Job:
+def _queue_training(
+    state: State, kind: catalogue.JobKind, payload: dict[str, Any], asked: tuple[str, str]
+) -> catalogue.Job:
     if absent := training.missing(kind):
         raise problems.Refused(
             "training_unavailable",
@@ -75,7 +75,7 @@ def _queue_training(state: State, kind: catalogue.JobKind, payload: dict[str, An
         )
     if not state.queue.ping():
         raise problems.queue_unavailable()
-    job = state.catalogue.create_only_job(training.KINDS, kind, payload)
+    job = state.catalogue.create_only_job(training.KINDS, kind, payload, asked)
     if job is None:
         raise problems.Refused(
             "training_busy", "Another training is queued or running. Wait for its job, or cancel it, and try again."

@@ -2,13 +2,14 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import StreamingResponse
 
 from service import catalogue, problems
+from service.auth import Access, CallerOf, require_role
 from service.problems import not_found
 from service.schemas.jobs import Job, JobPage, JobStatus
 from service.state import State, StateOf
@@ -38,9 +39,14 @@ async def get_job(state: StateOf, job_id: str) -> Job:
 
 
 @router.delete("/{job_id}", responses=problems.openapi("job_not_found"))
-async def cancel_job(state: StateOf, job_id: str) -> Job:
-    """Cancel a job; one that is over already stays as it is. The answer is the job as it now is."""
-    job = await state.read(state.catalogue.cancel_job, job_id)
+async def cancel_job(state: StateOf, caller: CallerOf, job_id: str) -> Job:
+    """Cancel a job; one that is over already stays as it is. The answer is the job as it now is.
+
+    Other jobs than those that take videos in are an admin's, and only an admin cancels them.
+    """
+    if (await _job(state, job_id)).kind != "ingest":
+        require_role(caller, "admin")
+    job = await state.read(state.catalogue.cancel_job, job_id, caller.actor)
     if job is None:
         raise not_found("job", job_id)
     return job_schema(job)
@@ -55,11 +61,14 @@ async def cancel_job(state: StateOf, job_id: str) -> Job:
     },
 )
 async def job_events(request: Request, state: StateOf, job_id: str) -> StreamingResponse:
-    """The job as a stream of events, until it is over, or the service is to stop."""
+    """The job as a stream of events, until it is over, or the service is to stop, or the caller's key is not valid."""
     first = await _job(state, job_id)
+    access: Access = request.app.state.access
     headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
     return StreamingResponse(
-        _events(state, first, request.app.state.draining), media_type="text/event-stream", headers=headers
+        _events(state, first, request.app.state.draining, lambda: access.still_valid(request.scope)),
+        media_type="text/event-stream",
+        headers=headers,
     )
 
 
@@ -87,7 +96,9 @@ async def _job(state: State, job_id: str) -> catalogue.Job:
     return job
 
 
-async def _events(state: State, first: catalogue.Job, draining: threading.Event) -> AsyncIterator[str]:
+async def _events(
+    state: State, first: catalogue.Job, draining: threading.Event, still_valid: Callable[[], Awaitable[bool]]
+) -> AsyncIterator[str]:
     """The catalogue is polled: it is the truth about jobs, and a read costs less than a missed message."""
     job: catalogue.Job | None = first
     said, quiet_s = "", 0.0
@@ -103,4 +114,6 @@ async def _events(state: State, first: catalogue.Job, draining: threading.Event)
             return
         await asyncio.sleep(POLL_S)
         quiet_s += POLL_S
+        if not await still_valid():
+            return
         job = await state.read(state.catalogue.job, job.id)
