@@ -28,6 +28,7 @@ from service.catalogue.erasures import Erasure, ScrubLater
 from service.catalogue.swaps import SwapBusy
 from service.crash_points import crash_point
 from service.media.store import MediaStore
+from service.media.thumbnails import Thumbnails
 from service.result_cache import PREFIX
 from service.settings import Settings
 
@@ -38,6 +39,8 @@ DEPTH = 2
 # Of these the insides are not named by videos: the index and Redis are looked at in their own ways.
 ELSEWHERE = {"index", "redis", "bundles", "training"}
 KEYS_PER_SCAN = 500
+# What a training keeps of the films themselves while it is under way (`models/training/adapt.py`).
+OF_FILMS = ("*/windows-*", "*/before.npz")
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,7 @@ def erase_pending(
         remove_files(settings, catalogue, erasure)
         if not catalogue.active_jobs(("adapt", "train")):  # one that runs removes its own at its end
             for path in training_windows(settings.training_dir, erasure):
-                shutil.rmtree(path, ignore_errors=True)
+                _remove(path)
     crash_point("delete.files_removed")
     scrubbed = False
     if pending:
@@ -99,10 +102,21 @@ def remove_files(settings: Settings, catalogue: Catalogue, erasure: Erasure) -> 
         if catalogue.video(erasure.video_id) is not None:
             return
         for path in [*named_files(settings.home, erasure), *told_uploads(settings.upload_dir, erasure)]:
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path, ignore_errors=True)
-            else:
-                path.unlink(missing_ok=True)
+            _remove(path)
+
+
+def forget_pictures(video_id: str, catalogue: Catalogue, store: MediaStore, thumbnails: Thumbnails) -> None:
+    """Removes the pictures of a video that was deleted while they were made; those of one that is there stay."""
+    with store.exclusive():  # so that it cannot come back in between
+        if catalogue.video(video_id) is None:
+            thumbnails.delete(video_id)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def forget_vectors(settings: Settings, catalogue: Catalogue, report: Callable[[float, str], None]) -> None:
@@ -191,13 +205,13 @@ def told_uploads(folder: Path, erasure: Erasure) -> list[Path]:
 
 
 def training_windows(folder: Path, erasure: Erasure) -> list[Path]:
-    """Folders of pictures and sounds that were decoded to train on, from before the deletion.
+    """Folders of pictures and sounds that were decoded to train on, and their vectors, from before the deletion.
 
     They do not tell which films they are of. Without them an interrupted training decodes its films again.
     """
     before = erasure.requested_at.timestamp()
     found = []
-    for path in sorted(folder.glob("*/windows-*")):
+    for path in sorted(each for pattern in OF_FILMS for each in folder.glob(pattern)):
         with contextlib.suppress(FileNotFoundError):
             if path.stat().st_mtime <= before:
                 found.append(path)

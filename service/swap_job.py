@@ -27,7 +27,9 @@ from service.bundles import point_to
 from service.catalogue import Catalogue, Job, JobKind
 from service.catalogue.records import Candidate, Served
 from service.catalogue.segments import VideoGone
+from service.catalogue.swaps import SwapOutdated
 from service.crash_points import crash_point
+from service.erasure import forget_pictures
 from service.ingest import embed_video
 from service.library_view import LibraryView
 from service.media.store import MediaStore
@@ -82,18 +84,23 @@ class Swapper:
 
     def _prepare(self, job: Job, report: Report) -> dict[str, Any] | None:
         """All up to the switch, and that too; the result when it is not to be switched yet, else None."""
-        served = self.catalogue.served()
-        assert served is not None, "`ensure_serving` comes first"
+        served = self._served()
+        if job.kind == "promote" and self.settings.bundle is not None:
+            raise SwapOutdated(
+                f"--bundle or MMV_BUNDLE names {self.settings.bundle.name}, which is served as long as it does. Start "
+                "the service without it and promote again: what is embedded already is kept."
+            )
         candidate = self.catalogue.adopt_swap(job, served.bundle, served.bundle_name)
         crash_point(f"{job.kind}.started")
         encoders = self.pool.get(candidate.bundle, candidate.bundle_name)
         failed: dict[str, str] = {}
-        confirmed = bool(job.payload.get("confirmed"))
+        confirmed, accepted = bool(job.payload.get("confirmed")), set(job.payload.get("accept", ()))
         share = 0.0  # of the progress that embedding takes
         if job.kind == "promote":
             share = 0.85
             self._embed_waiting(job, encoders, failed, lambda done, stage: report(share * done, stage))
             crash_point("promote.embedded")
+            served = self._served()  # hours may have passed
 
         def rest(done: float, stage: str) -> None:
             report(share + (1 - share) * done, stage)
@@ -113,10 +120,15 @@ class Swapper:
             details = {**details, "before": _told(served), "bundle": _bundle_told(candidate), "golden": compared}
             self.catalogue.advance_candidate(job, "comparing", report=details)
             crash_point(f"{job.kind}.compared")
-            if self._still_there(failed) or not job.payload.get("auto", True):
-                return self._held(job, details)
+        if self._still_there(failed.keys() - accepted) or not job.payload.get("auto", True):
+            return self._held(job, details)
         del generation
-        return self._close(job, encoders, failed, details, confirmed, rest)
+        return self._close(job, encoders, failed, details, accepted, rest)
+
+    def _served(self) -> Served:
+        served = self.catalogue.served()
+        assert served is not None, "`ensure_serving` comes first"
+        return served
 
     def _embed_waiting(self, job: Job, encoders: Encoders, failed: dict[str, str], report: Report) -> None:
         """Embeds every video that has nothing of the model yet. Those that cannot be are put into `failed`."""
@@ -135,10 +147,12 @@ class Swapper:
                     self.catalogue.store_segments(video.id, fingerprint, segments, job)
                     crash_point("promote.stored")
                 except VideoGone:
+                    forget_pictures(video.id, self.catalogue, store, thumbnails)  # those made after it was deleted
                     continue
                 except (MediaError, FileNotFoundError) as error:
-                    if self.catalogue.video(video.id) is None:
-                        continue  # deleted meanwhile, and its file with it
+                    if self.catalogue.video(video.id) is None:  # deleted meanwhile, and its file with it
+                        forget_pictures(video.id, self.catalogue, store, thumbnails)
+                        continue
                     code = error.code if isinstance(error, MediaError) else "media_missing"
                     log.warning("%s cannot be embedded with %s: %s", video.id, encoders.bundle.name, code)
                     failed[video.id] = code
@@ -202,18 +216,16 @@ class Swapper:
         encoders: Encoders,
         failed: dict[str, str],
         details: dict[str, Any],
-        confirmed: bool,
+        accepted: Collection[str],
         report: Report,
     ) -> dict[str, Any] | None:
         """Catches up with what came in, and switches. None; the result when there is something to be confirmed."""
-        accepted: Collection[str] = failed if confirmed else ()
         self.catalogue.advance_candidate(job, "closing", report=details)
         crash_point(f"{job.kind}.closing")
         report(0.95, "switching")
         while self.catalogue.switch(job, accept=accepted) is None:
-            known = len(failed)
             self._embed_waiting(job, encoders, failed, lambda done, stage: report(0.95 + 0.04 * done, stage))
-            if not confirmed and len(failed) > known and self._still_there(failed):
+            if self._still_there(failed.keys() - accepted):
                 return self._held(job, {**details, "not_embedded": failed})
             report(0.99, "switching")
             time.sleep(CLOSING_POLL_S)

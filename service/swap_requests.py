@@ -23,10 +23,14 @@ SHORTEST_FINGERPRINT = 8
 
 @dataclass(frozen=True)
 class SwapRequests:
-    """Of one library. Without a queue (a library at rest) jobs wait for the next worker. All methods raise Refused."""
+    """Of one library, by `actor` (for the audit log). All methods raise Refused.
+
+    Without a queue (a library at rest) jobs wait for the next worker.
+    """
 
     settings: Settings
     catalogue: Catalogue
+    actor: str
     queue: JobQueue | None = None
     nudges: Nudges | None = None
 
@@ -36,7 +40,7 @@ class SwapRequests:
         served = self._served()
         payload = {"bundle": served.bundle, "auto": auto}
         try:
-            job = self.catalogue.start_swap("rebuild", served.bundle, served.bundle_name, payload)
+            job = self.catalogue.start_swap("rebuild", served.bundle, served.bundle_name, payload, self.actor)
         except SwapBusy as error:
             raise Refused("swap_busy", str(error)) from None
         return self._sent(job)
@@ -60,7 +64,7 @@ class SwapRequests:
         self._require_queue()
         payload = {"bundle": bundle.fingerprint, "auto": auto}
         try:
-            job = self.catalogue.start_swap("promote", bundle.fingerprint, bundle.name, payload)
+            job = self.catalogue.start_swap("promote", bundle.fingerprint, bundle.name, payload, self.actor)
         except SwapBusy as error:
             raise Refused("swap_busy", str(error)) from None
         crash_point("promote.requested")
@@ -71,7 +75,7 @@ class SwapRequests:
         self._require_queue()
         self._candidate()
         try:
-            return self._sent(self.catalogue.confirm_candidate())
+            return self._sent(self.catalogue.confirm_candidate(self.actor))
         except NoCandidate as error:
             raise Refused("candidate_not_ready", str(error)) from None
 
@@ -79,7 +83,7 @@ class SwapRequests:
         """Forgets the candidate, whatever it is at; what was made for it is tidied away."""
         self._candidate()
         try:
-            gone, job = self.catalogue.discard_candidate()
+            gone, job = self.catalogue.discard_candidate(self.actor)
         except NoCandidate as error:
             raise Refused("candidate_not_found", str(error)) from None
         if self.queue is not None:
@@ -98,7 +102,8 @@ class SwapRequests:
                 except BundleError as error:
                     raise Refused("bundle_unusable", str(error)) from None
         try:
-            changed = self.catalogue.roll_back_bundle() if what == "bundle" else self.catalogue.roll_back_index()
+            go_back = self.catalogue.roll_back_bundle if what == "bundle" else self.catalogue.roll_back_index
+            changed = go_back(self.actor)
         except NothingToGoBackTo as error:
             raise Refused("nothing_to_go_back_to", str(error)) from None
         crash_point("promote.rolled_back")

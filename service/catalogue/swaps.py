@@ -23,6 +23,7 @@ from typing import Any
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
+from service.catalogue.audit import append_audit
 from service.catalogue.engine import Database
 from service.catalogue.jobs import ACTIVE, JobLost, job_from_row, new_job_row
 from service.catalogue.records import Candidate, Job, JobKind, Served, Video
@@ -152,15 +153,20 @@ class SwapQueries:
             nothing = Served(0, bundle, name, None, None, None, None, None, pinned, "", None, datetime.now(UTC))
             return _append(session, nothing, "first", generation=generation, parent_generation=parent)
 
-    def switch_at_once(self, bundle: str, name: str, reason: str, *, pinned: bool = False) -> Served:
+    def switch_at_once(
+        self, bundle: str, name: str, reason: str, *, pinned: bool = False, actor: str | None = None
+    ) -> Served:
         """Serves another bundle at once, with what vectors of it there are; the same one is left as it is.
 
-        Vectors of all bundles are kept: going back loses nothing.
+        Vectors of all bundles are kept: going back loses nothing. Here and below: what an `actor` asked for is in the
+        audit log by the same transaction.
         """
         with self._database.write() as session:
             now = _served(_newest(session))
             if now.bundle == bundle:
                 return now
+            if actor is not None:
+                append_audit(session, actor, "bundle.promoted", bundle, {"at_once": True})
             _queue_tidying(session, vectors=False)
             return _append(
                 session,
@@ -189,10 +195,13 @@ class SwapQueries:
             closing = row is not None and (row.kind, row.state) == ("promote", "closing")
             return row.bundle if row is not None and closing and _candidate(session, row).state == "closing" else None
 
-    def start_swap(self, kind: JobKind, bundle: str, name: str, payload: dict[str, Any]) -> Job:
+    def start_swap(
+        self, kind: JobKind, bundle: str, name: str, payload: dict[str, Any], actor: str | None = None
+    ) -> Job:
         """Queues the job that makes a candidate, or gives the one that is at it.
 
-        One that was stopped is gone on with. Raises SwapBusy.
+        One that was stopped is gone on with. Raises SwapBusy, also for the same candidate when it is to be held and the
+        job that is at it would switch by itself.
         """
         with self._database.write() as session:
             row = session.get(CandidateRow, 1)
@@ -201,6 +210,8 @@ class SwapQueries:
                 same = (there.kind, there.bundle) == (kind, bundle)
                 job = session.get(JobRow, row.job_id)
                 if job is not None and job.status in ACTIVE and same:
+                    if job.payload.get("auto", True) and not payload.get("auto", True):
+                        raise SwapBusy(f"{_busy(there)} It switches by itself when it is done.")
                     return job_from_row(job)
                 if there.state in (*WORKING, "ready") or (job is not None and job.status in ACTIVE):
                     raise SwapBusy(_busy(there))
@@ -225,6 +236,11 @@ class SwapQueries:
                 )
             else:
                 row.job_id, row.state = job.id, state
+            if actor is not None and kind == "promote":
+                said = {"auto": payload["auto"], "job": job.id}
+                append_audit(session, actor, "bundle.promoted", bundle, said)
+            elif actor is not None:
+                append_audit(session, actor, "index.rebuild_started", job.id, {"auto": payload["auto"]})
             session.flush()
             return job_from_row(job)
 
@@ -269,8 +285,11 @@ class SwapQueries:
             if report is not None:
                 row.report = report
 
-    def confirm_candidate(self) -> Job:
-        """Queues the job that switches to the candidate, or gives the one that is at it. Raises NoCandidate."""
+    def confirm_candidate(self, actor: str | None = None) -> Job:
+        """Queues the job that switches to the candidate, or gives the one that is at it. Raises NoCandidate.
+
+        What is accepted by it are the videos that the report names as not embedded, and no others.
+        """
         with self._database.write() as session:
             row = session.get(CandidateRow, 1)
             if row is None:
@@ -284,14 +303,21 @@ class SwapQueries:
             job = new_job_row(
                 row.kind,  # type: ignore[arg-type]
                 None,
-                {"bundle": row.bundle, "auto": True, "confirmed": True},
+                {
+                    "bundle": row.bundle,
+                    "auto": True,
+                    "confirmed": True,
+                    "accept": sorted((row.report or {}).get("not_embedded", ())),
+                },
             )
             session.add(job)
             row.job_id, row.state = job.id, "ready"
+            if actor is not None:
+                append_audit(session, actor, "index.promoted", job.id)
             session.flush()
             return job_from_row(job)
 
-    def discard_candidate(self) -> tuple[Candidate, Job]:
+    def discard_candidate(self, actor: str | None = None) -> tuple[Candidate, Job]:
         """Forgets the candidate and cancels its job; also the job that removes what was made for it.
 
         Raises NoCandidate.
@@ -305,6 +331,8 @@ class SwapQueries:
             if job is not None and job.status in ACTIVE:
                 job.status, job.finished_at = "cancelled", datetime.now(UTC)
             session.delete(row)
+            if actor is not None:
+                append_audit(session, actor, "index.discarded", gone.generation, {"bundle": gone.bundle_name})
             session.flush()
             return gone, _queue_tidying(session, vectors=True)
 
@@ -350,7 +378,7 @@ class SwapQueries:
             _queue_tidying(session, vectors=row.kind == "promote")
             return changed
 
-    def roll_back_bundle(self) -> Served:
+    def roll_back_bundle(self, actor: str | None = None) -> Served:
         """Serves the pair before the last promotion again; what is served now is kept to go forth to.
 
         Raises NothingToGoBackTo.
@@ -359,6 +387,8 @@ class SwapQueries:
             now = _served(_newest(session))
             if now.previous_bundle is None:
                 raise NothingToGoBackTo(f"No bundle is kept from before {now.bundle_name}.")
+            if actor is not None:
+                append_audit(session, actor, "bundle.rolled_back", now.previous_name)
             _queue_tidying(session, vectors=False)
             return _append(
                 session,
@@ -374,7 +404,7 @@ class SwapQueries:
                 pinned=False,
             )
 
-    def roll_back_index(self) -> Served:
+    def roll_back_index(self, actor: str | None = None) -> Served:
         """Serves the generation before the last rebuild again, of the same bundle. Raises NothingToGoBackTo."""
         with self._database.write() as session:
             now = _served(_newest(session))
@@ -382,6 +412,8 @@ class SwapQueries:
                 raise NothingToGoBackTo(
                     f"No index generation of the bundle {now.bundle_name} is kept from before {now.generation}."
                 )
+            if actor is not None:
+                append_audit(session, actor, "index.rolled_back", now.parent_generation)
             _queue_tidying(session, vectors=False)
             return _append(session, now, "rollback", generation=now.parent_generation, parent_generation=now.generation)
 
@@ -459,11 +491,13 @@ class SwapQueries:
         with self._database.read() as session:
             return list(session.scalars(select(GoldenQueryRow.query).order_by(GoldenQueryRow.position)))
 
-    def set_golden_queries(self, queries: Sequence[str]) -> None:
+    def set_golden_queries(self, queries: Sequence[str], actor: str | None = None) -> None:
         """Puts these in the place of the administrator's golden queries."""
         with self._database.write() as session:
             session.execute(delete(GoldenQueryRow))
             session.add_all(GoldenQueryRow(position=i, query=query) for i, query in enumerate(queries))
+            if actor is not None:
+                append_audit(session, actor, "golden_queries.set", None, {"queries": len(queries)})
 
 
 def _busy(there: Candidate) -> str:

@@ -141,7 +141,7 @@ def _promote_at_rest(bundle: "Bundle", settings: "Settings", *, auto: bool, at_o
     import contextlib
 
     from models.bundle import BundleError
-    from service.audit import COMMAND_LINE, record
+    from service.audit import COMMAND_LINE
     from service.bundles import ensure_serving
     from service.catalogue import open_catalogue
     from service.model_pool import find_bundle
@@ -164,8 +164,7 @@ def _promote_at_rest(bundle: "Bundle", settings: "Settings", *, auto: bool, at_o
             _print(f"{name} is the bundle of {settings.home}")
             return
         if at_once or not catalogue.counts()["videos"]:
-            catalogue.switch_at_once(bundle.fingerprint, bundle.name, "promote")
-            record(catalogue, COMMAND_LINE, "bundle.promoted", bundle.fingerprint, {"at_once": True})
+            catalogue.switch_at_once(bundle.fingerprint, bundle.name, "promote", actor=COMMAND_LINE)
             tidy_home(settings, catalogue)
             _print(f"{name} is now the bundle of {settings.home}")
             if waiting := catalogue.waiting_count(bundle.fingerprint):
@@ -173,10 +172,9 @@ def _promote_at_rest(bundle: "Bundle", settings: "Settings", *, auto: bool, at_o
                 _warn(f"{videos} embedded with it at the next start; each can be found as soon as that is done.")
         else:
             try:
-                job = SwapRequests(settings, catalogue).promote(bundle.fingerprint, auto=auto)
+                SwapRequests(settings, catalogue, COMMAND_LINE).promote(bundle.fingerprint, auto=auto)
             except Refused as refused:
                 raise CommandFailed(refused.detail) from None
-            record(catalogue, COMMAND_LINE, "bundle.promoted", bundle.fingerprint, {"auto": auto, "job": job.id})
             _print(f"{name} will be brought into service by the next `mmv-search serve`")
             _warn("Until all videos are embedded with it, they are searched with the old one.")
     _warn_of(bundle)

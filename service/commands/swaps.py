@@ -30,16 +30,13 @@ def rebuild(settings: Settings, *, auto: bool) -> dict[str, Any]:
         settings,
         lambda client: client.post("/v1/admin/index/rebuild", json={"auto": auto}),
         lambda requests: requests.rebuild(auto=auto),
-        "index.rebuild_started",
     )
 
 
 def rebuild_at_rest(settings: Settings, report: Report) -> dict[str, Any]:
     """Rebuilds the index of a library that no service runs for; what came out. Raises CommandFailed."""
     with at_rest(settings) as requests:
-        job = requests.rebuild(auto=True)
-        audit.record(requests.catalogue, HERE, "index.rebuild_started", job.id, {"auto": True})
-        return _work_here(settings, requests.catalogue, job, report)
+        return _work_here(settings, requests.catalogue, requests.rebuild(auto=True), report)
 
 
 def confirm(settings: Settings) -> dict[str, Any]:
@@ -48,7 +45,6 @@ def confirm(settings: Settings) -> dict[str, Any]:
         settings,
         lambda client: client.post("/v1/admin/index/candidate/confirm"),
         lambda requests: requests.confirm(),
-        "index.promoted",
     )
 
 
@@ -66,8 +62,6 @@ def roll_back(settings: Settings, what: Literal["index", "bundle"]) -> str:
 
         with at_rest(settings) as requests:
             now = requests.roll_back(what)
-            action: audit.Action = "index.rolled_back" if what == "index" else "bundle.rolled_back"
-            audit.record(requests.catalogue, HERE, action, now.generation if what == "index" else now.bundle_name)
             tidy_home(settings, requests.catalogue)
         name, generation, bundle = now.bundle_name, now.generation, now.bundle
     return f"searched again: {name} ({bundle[:12]}) with {generation or 'no index generation'}"
@@ -103,8 +97,7 @@ def discard(settings: Settings) -> None:
             client.delete("/v1/admin/index/candidate")
         return
     with at_rest(settings) as requests:
-        there = requests.discard()
-        audit.record(requests.catalogue, HERE, "index.discarded", there.generation, {"bundle": there.bundle_name})
+        requests.discard()
 
 
 @contextlib.contextmanager
@@ -118,7 +111,7 @@ def at_rest(settings: Settings) -> Iterator["SwapRequests"]:
     with contextlib.closing(open_catalogue(settings)) as catalogue:
         ensure_serving(settings, catalogue, starting=True)
         try:
-            yield SwapRequests(settings, catalogue)
+            yield SwapRequests(settings, catalogue, HERE)
         except Refused as refused:
             raise CommandFailed(refused.detail) from None
 
@@ -186,7 +179,6 @@ def _swap(
     settings: Settings,
     over_http: Callable[["Client"], dict[str, Any]],
     here: Callable[["SwapRequests"], "Job"],
-    action: audit.Action,
 ) -> dict[str, Any]:
     from service.commands.client import find_service
 
@@ -198,7 +190,6 @@ def _swap(
         if waiting := requests.catalogue.queue_waiting(requests.catalogue.served().bundle):  # type: ignore[union-attr]
             err.print(f"videos queued to be taken in with this bundle: {len(waiting)}", highlight=False)
         job = here(requests)
-        audit.record(requests.catalogue, HERE, action, job.id)
         with _progress() as report:
             return _work_here(settings, requests.catalogue, job, report)
 

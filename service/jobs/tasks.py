@@ -17,7 +17,7 @@ from service.catalogue.jobs import ACTIVE, JobLost
 from service.catalogue.segments import VideoGone
 from service.catalogue.swaps import SwapBusy, SwapOutdated
 from service.crash_points import crash_point
-from service.erasure import erase_pending
+from service.erasure import erase_pending, forget_pictures
 from service.ingest import forget_parts, ingest_video
 from service.jobs.intake import Intake
 from service.jobs.pulse import Pulse, WorkerStopping
@@ -124,8 +124,8 @@ class Runner:
             now = self.catalogue.job(job.id)
             if now is None or now.status not in ACTIVE:  # else another worker goes on with them
                 self._forget_parts(job)
-            if job.video_id is not None and self.catalogue.video(job.video_id) is None:
-                self.thumbnails.delete(job.video_id)  # those that were made after the video was deleted
+            if job.video_id is not None:
+                forget_pictures(job.video_id, self.catalogue, self.store, self.thumbnails)
         except WorkerStopping:
             self.catalogue.release_job(job.id, self.name)
         except TrainingFailed as error:
@@ -144,14 +144,17 @@ class Runner:
             give_back_memory()
 
     def _give_up_or_try_again(self, job: Job, error: Exception) -> None:
-        """What passes is tried again a little later. A file that is never going to work is set aside, and says why."""
+        """What passes is tried again a little later. A file that is never going to work is set aside, and says why.
+
+        A rebuild or a promotion goes on where it was.
+        """
         problem = problem_of(error)
         if isinstance(error, MediaError):
             log.info("job %s: %s: %s", job.id, error.code, error.message)
         else:
             log.error("job %s failed", job.id, exc_info=error)
         wait_s = wait_before_retry_s(problem["code"], job.attempts, self.settings.retry_s)
-        if job.kind == "ingest" and wait_s is not None:
+        if job.kind in ("ingest", *swap_job.KINDS) and wait_s is not None:
             log.info("job %s: tried again in %.0f s", job.id, wait_s)
             counts = problem["code"] not in OF_THE_MACHINE
             self.catalogue.retry_job(job.id, self.name, problem, wait_s, counts=counts)

@@ -1,12 +1,12 @@
 """Bringing another model or index generation into service, and going back. Every call needs an admin's key."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
 from fastapi import APIRouter
 
-from service import audit, problems
-from service.auth import CallerOf
+from service import problems
+from service.auth import Caller, CallerOf
 from service.catalogue.records import Candidate, Served
 from service.golden import SHIPPED_QUERIES
 from service.routes.jobs import job_schema
@@ -28,15 +28,13 @@ async def rebuild_index(state: StateOf, caller: CallerOf, wanted: SwapRequest | 
     Its result says what changed. One that is under way already is not doubled.
     """
     auto = wanted is None or wanted.auto
-    job = await state.read(_requests(state).rebuild, auto=auto)
-    await state.read(audit.record, state.catalogue, caller.actor, "index.rebuild_started", job.id, {"auto": auto})
-    return job_schema(job)
+    return job_schema(await state.read(_requests(state, caller).rebuild, auto=auto))
 
 
 @router.get("/index/candidate", responses=problems.openapi("candidate_not_found"))
-async def get_candidate(state: StateOf) -> CandidateInfo:
+async def get_candidate(state: StateOf, caller: CallerOf) -> CandidateInfo:
     """What is to be served next, and how its answers differ from what is served."""
-    return await state.read(_candidate_schema, state, _requests(state).candidate)
+    return await state.read(_candidate_schema, state, _requests(state, caller).candidate)
 
 
 @router.post(
@@ -46,27 +44,19 @@ async def get_candidate(state: StateOf) -> CandidateInfo:
 )
 async def confirm_candidate(state: StateOf, caller: CallerOf) -> Job:
     """Switch to what waits to be confirmed, as a job: first what came in meanwhile is embedded."""
-    job = await state.read(_requests(state).confirm)
-    await state.read(audit.record, state.catalogue, caller.actor, "index.promoted", job.id)
-    return job_schema(job)
+    return job_schema(await state.read(_requests(state, caller).confirm))
 
 
 @router.delete("/index/candidate", responses=problems.openapi("candidate_not_found"))
 async def discard_candidate(state: StateOf, caller: CallerOf) -> CandidateInfo:
     """Discard what is to be served next, whatever its state; the answer is what it was."""
-    found = await state.read(_candidate_schema, state, _requests(state).discard)
-    await state.read(
-        audit.record, state.catalogue, caller.actor, "index.discarded", found.generation, {"bundle": found.bundle.name}
-    )
-    return found
+    return await state.read(_candidate_schema, state, _requests(state, caller).discard)
 
 
 @router.post("/index/rollback", responses=problems.openapi("nothing_to_go_back_to"))
 async def roll_back_index(state: StateOf, caller: CallerOf) -> ServedInfo:
     """Search the index generation before the last rebuild again, at once."""
-    served = await state.compute(_roll_back, state, "index")
-    await state.read(audit.record, state.catalogue, caller.actor, "index.rolled_back", served.generation)
-    return served
+    return await state.compute(_roll_back, state, caller, "index")
 
 
 @router.post(
@@ -78,9 +68,7 @@ async def roll_back_bundle(state: StateOf, caller: CallerOf) -> ServedInfo:
 
     Videos that were added since are embedded with it again, as jobs.
     """
-    served = await state.compute(_roll_back, state, "bundle")
-    await state.read(audit.record, state.catalogue, caller.actor, "bundle.rolled_back", served.bundle.name)
-    return served
+    return await state.compute(_roll_back, state, caller, "bundle")
 
 
 @router.post(
@@ -103,16 +91,7 @@ async def promote_bundle(state: StateOf, caller: CallerOf, name: str, wanted: Sw
     `name` is a name or a fingerprint of `GET /v1/admin/bundles`.
     """
     auto = wanted is None or wanted.auto
-    job = await state.read(_requests(state).promote, name, auto=auto)
-    await state.read(
-        audit.record,
-        state.catalogue,
-        caller.actor,
-        "bundle.promoted",
-        job.payload["bundle"],
-        {"auto": auto, "job": job.id},
-    )
-    return job_schema(job)
+    return job_schema(await state.read(_requests(state, caller).promote, name, auto=auto))
 
 
 @router.get("/golden-queries", responses=problems.openapi())
@@ -125,8 +104,7 @@ async def get_golden_queries(state: StateOf) -> GoldenQueries:
 async def put_golden_queries(state: StateOf, caller: CallerOf, wanted: GoldenQueryList) -> GoldenQueries:
     """Set the queries that are asked beside the shipped ones."""
     queries = list(dict.fromkeys(text for query in wanted.queries if (text := plain(query))))
-    await state.read(state.catalogue.set_golden_queries, queries)
-    await state.read(audit.record, state.catalogue, caller.actor, "golden_queries.set", None, {"queries": len(queries)})
+    await state.read(state.catalogue.set_golden_queries, queries, caller.actor)
     return GoldenQueries(queries=queries, shipped=list(SHIPPED_QUERIES))
 
 
@@ -147,12 +125,12 @@ def served_schema(served: Served) -> ServedInfo:
     )
 
 
-def _requests(state: State) -> SwapRequests:
-    return SwapRequests(state.settings, state.catalogue, state.queue, state.nudges)
+def _requests(state: State, caller: Caller) -> SwapRequests:
+    return SwapRequests(state.settings, state.catalogue, caller.actor, state.queue, state.nudges)
 
 
-def _roll_back(state: State, what: Any) -> ServedInfo:
-    served = _requests(state).roll_back(what)
+def _roll_back(state: State, caller: Caller, what: Literal["bundle", "index"]) -> ServedInfo:
+    served = _requests(state, caller).roll_back(what)
     state.servings.look()  # this process at least answers with it when the caller hears of it
     return served_schema(served)
 

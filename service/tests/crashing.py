@@ -247,7 +247,7 @@ def backup(service: Service, materials: str) -> None:
 
 
 def _requests(service: Service) -> SwapRequests:
-    return SwapRequests(service.settings, service.catalogue, service.queue)
+    return SwapRequests(service.settings, service.catalogue, "me", service.queue)
 
 
 def _promote(service: Service, name: str) -> None:

@@ -47,7 +47,7 @@ class Swapping:
 
     @property
     def requests(self) -> SwapRequests:
-        return SwapRequests(self.settings, self.catalogue)
+        return SwapRequests(self.settings, self.catalogue, "me")
 
     @property
     def served(self) -> Served:

@@ -106,6 +106,7 @@ def test_nothing_of_a_deleted_video_is_left_and_the_others_lose_nothing(
         (settings.home / folder / f"{gone.sha256}.part").write_bytes(b"x")
     windows = settings.training_dir / "adapt-1" / "windows-1"
     windows.mkdir(parents=True)
+    (windows.parent / "before.npz").write_bytes(b"vectors of films")
     told = settings.upload_dir / f"{'0' * 32}.json"
     told.write_text(f'{{"sha256": "{gone.sha256}", "metadata": {{"filename": "secret name.mp4"}}}}')
     cache = ResultCache(redis_server.url)
@@ -135,7 +136,7 @@ def test_nothing_of_a_deleted_video_is_left_and_the_others_lose_nothing(
     assert is_clean(look(settings, library, redis, done))
     assert library.pending_erasures() == []
     assert not told.exists()
-    assert not windows.exists()
+    assert list(windows.parent.iterdir()) == []
     assert cache.get(key) is None
     served = library.served()
     assert served is not None

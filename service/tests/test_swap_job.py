@@ -1,6 +1,8 @@
 """Another model, another index generation: built beside what is served, checked, compared, switched to in one step."""
 
+import errno
 import shutil
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +17,17 @@ from service.catalogue import Catalogue, NewSegment
 from service.catalogue.jobs import JobLost
 from service.catalogue.swaps import SwapOutdated
 from service.catalogue.tables import JobRow, VectorRow
+from service.jobs.intake import Intake
 from service.jobs.pulse import WorkerStopping
+from service.jobs.queue import JobQueue
+from service.jobs.tasks import Runner
 from service.media.store import MediaStore
+from service.media.thumbnails import Thumbnails
+from service.media.upload import remove_from_library
+from service.model_pool import ActiveModel
 from service.rebuild import build_shadow, check_generation, is_outgrown
 from service.settings import Settings
-from service.swap_job import SwapRefused, tidy_home
+from service.swap_job import Swapper, SwapRefused, tidy_home
 from service.tests.stored import segments_of
 from service.tests.swapping import Swapping, no_report
 
@@ -160,16 +168,85 @@ def test_videos_that_cannot_be_embedded_hold_a_promotion_until_somebody_accepts_
     assert {video for video, _ in home.words()} == {whole.id}
 
 
-def test_a_video_that_is_deleted_while_it_is_embedded_holds_nothing_up(home: Swapping) -> None:
-    kept, gone = home.add(1), home.add(2)
+def test_what_could_not_be_embedded_since_it_was_looked_at_is_not_accepted_with_the_rest(home: Swapping) -> None:
+    whole, broken = home.add(1), home.add(2)
+    store = MediaStore(home.settings.media_dir)
+    store.path(broken.sha256).unlink()
+    home.work(home.requests.promote("other", auto=True))
+    later = home.add(3)
+    store.path(later.sha256).unlink()
+    result = home.work(home.requests.confirm())
+    assert (result["state"], set(result["not_embedded"])) == ("ready", {broken.id, later.id})
+    assert home.served.number == 1
+    assert home.work(home.requests.confirm())["state"] == "switched"
+    assert {video for video, _ in home.words()} == {whole.id}
+
+
+def test_while_the_settings_name_a_model_a_promotion_that_was_queued_before_does_not_replace_it(
+    home: Swapping,
+) -> None:
+    home.add(1)
+    job = home.claim(home.requests.promote("other", auto=True))
+    pinned = home.settings.model_copy(update={"bundle": home.old.path})
+    with pytest.raises(SwapOutdated, match="MMV_BUNDLE"):
+        Swapper(pinned, home.catalogue, home.pool).work(job, no_report)
+    home.catalogue.fail_job(job.id, "w", {})
+    assert home.served.number == 1
+    assert home.work(home.requests.promote("other", auto=True))["state"] == "switched"
+
+
+def test_a_rebuild_that_fails_for_a_reason_that_passes_is_tried_again(
+    home: Swapping, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home.add(1)
+    settings, stopping = home.settings.model_copy(update={"retry_s": 0.0}), threading.Event()
+    runner = Runner(
+        name="w",
+        settings=settings,
+        catalogue=home.catalogue,
+        store=MediaStore(settings.media_dir),
+        thumbnails=Thumbnails(settings.thumbnails_dir),
+        model=ActiveModel(home.catalogue, home.pool),
+        queue=JobQueue("redis://127.0.0.1:1/0", home.catalogue.library_id()),  # nobody: the janitor delivers
+        swapper=Swapper(settings, home.catalogue, home.pool),
+        intake=Intake(1, 1, stopping),
+        stopping=stopping,
+    )
+    tries = 0
+
+    def full(*args: object, **options: object) -> str:
+        nonlocal tries
+        tries += 1
+        if tries == 1:
+            raise OSError(errno.ENOSPC, "full")
+        return build_shadow(*args, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(swap_job, "build_shadow", full)
+    job = home.requests.rebuild(auto=True)
+    for status, number in (("queued", 1), ("done", 2)):
+        assert job.id in home.catalogue.abandoned_jobs()
+        runner.run(job.id)
+        runner.swap_thread.join()
+        now = home.catalogue.job(job.id)
+        assert now is not None
+        assert (now.status, home.served.number) == (status, number), now.problem
+
+
+def test_a_video_that_is_deleted_while_it_is_embedded_holds_nothing_up_and_leaves_no_picture(home: Swapping) -> None:
+    kept, gone = home.add(1), home.add(2, seconds=20.0)
+    store, thumbnails = MediaStore(home.settings.media_dir), Thumbnails(home.settings.thumbnails_dir)
+    said = 0
 
     def report(progress: float, stage: str) -> None:
-        if stage.startswith("video 2"):
-            MediaStore(home.settings.media_dir).path(gone.sha256).unlink(missing_ok=True)
-            home.catalogue.delete_video(gone.id)
+        nonlocal said
+        said += stage.startswith("video 2")
+        if said == 2:  # some of it is embedded
+            remove_from_library(gone.id, home.catalogue, store, thumbnails)
 
     assert home.work(home.requests.promote("other", auto=True), report)["state"] == "switched"
+    assert said > 2
     assert {video for video, _ in home.words()} == {kept.id}
+    assert [path.name for path in home.settings.thumbnails_dir.iterdir()] == [kept.id]
 
 
 def test_the_vectors_of_the_bundle_before_the_previous_are_tidied_away_and_the_previous_are_kept(

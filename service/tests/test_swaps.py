@@ -126,6 +126,8 @@ def test_one_candidate_at_a_time(served: Catalogue) -> None:
     for kind, bundle in (("promote", THIRD), ("rebuild", OLD)):
         with pytest.raises(SwapBusy, match="under way"):
             served.start_swap(kind, bundle, "x", {})  # type: ignore[arg-type]
+    with pytest.raises(SwapBusy, match="switches by itself"):  # whoever wants to look first is not told that it waits
+        served.start_swap("promote", NEW, "new", {"bundle": NEW, "auto": False})
     with pytest.raises(NoCandidate, match="embedding"):
         served.confirm_candidate()
     claimed = begun(served, job)
@@ -141,6 +143,41 @@ def test_one_candidate_at_a_time(served: Catalogue) -> None:
     assert served.switch(begun(served, confirming)) is not None
     with pytest.raises(NoCandidate):
         served.confirm_candidate()
+
+
+def test_what_an_administrator_asks_for_is_in_the_audit_log_once(served: Catalogue) -> None:
+    payload = {"bundle": NEW, "auto": False}
+    for _ in range(2):  # the second time it is the same job
+        job = served.start_swap("promote", NEW, "new", payload, "me")
+    served.advance_candidate(begun(served, job), "ready", report={"not_embedded": {"v_1": "media_missing"}})
+    served.finish_job(job.id, "w")
+    confirming = served.confirm_candidate("me")
+    assert served.confirm_candidate("me").id == confirming.id
+    assert confirming.payload["accept"] == ["v_1"]
+    assert served.switch(begun(served, confirming)) is not None
+    served.roll_back_bundle("me")
+    rebuild = served.start_swap("rebuild", OLD, "old", {"auto": True}, "me")
+    served.cancel_job(rebuild.id, "me")
+    served.cancel_job(rebuild.id, "me")
+    served.discard_candidate("me")
+    served.set_golden_queries(["a"], "me")
+    served.switch_at_once(THIRD, "third", "promote", actor="me")
+    asked = ("me", "bundle.adapt_started")
+    for _ in range(2):
+        training = served.create_only_job(["adapt"], "adapt", {"steps": 1}, asked)
+    assert training is not None
+    said = [(entry.action, entry.subject, entry.details) for entry in reversed(served.audit()[0])]
+    assert said == [
+        ("bundle.promoted", NEW, {"auto": False, "job": job.id}),
+        ("index.promoted", confirming.id, {}),
+        ("bundle.rolled_back", "old", {}),
+        ("index.rebuild_started", rebuild.id, {"auto": True}),
+        ("job.cancelled", rebuild.id, {"kind": "rebuild"}),
+        ("index.discarded", None, {"bundle": "old"}),
+        ("golden_queries.set", None, {"queries": 1}),
+        ("bundle.promoted", THIRD, {"at_once": True}),
+        ("bundle.adapt_started", training.id, {"steps": 1}),
+    ]
 
 
 def test_a_stopped_promotion_is_gone_on_with_and_another_takes_its_place(served: Catalogue) -> None:
