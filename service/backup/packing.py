@@ -6,6 +6,9 @@ from pathlib import Path
 
 from service.backup.repository import BackupError
 
+# A picture in the making.
+TEMPORARY = ".tmp"
+
 
 def stamp_of(path: Path) -> str:
     """Tells cheaply whether a file or a folder changed: names, sizes and times. Raises FileNotFoundError."""
@@ -15,6 +18,8 @@ def stamp_of(path: Path) -> str:
     count = total = newest = 0
     with os.scandir(path) as entries:
         for entry in entries:
+            if entry.name.endswith(TEMPORARY):  # it gets another name while we look
+                continue
             status = entry.stat(follow_symlinks=False)
             count, total, newest = count + 1, total + status.st_size, max(newest, status.st_mtime_ns)
     return f"{count}:{total}:{newest}"
@@ -24,7 +29,7 @@ def pack(folder: Path, target: Path) -> None:
     """Writes the files of a folder (not those of folders in it) as a tar. Raises FileNotFoundError."""
     with tarfile.open(target, "x", format=tarfile.PAX_FORMAT) as tar:
         for path in sorted(folder.iterdir()):
-            if not path.is_file() or path.suffix == ".tmp":
+            if not path.is_file() or path.suffix == TEMPORARY:
                 continue
             member = tarfile.TarInfo(path.name)  # no times, no owner
             with path.open("rb") as file:

@@ -16,6 +16,7 @@ import contextlib
 import fcntl
 import hashlib
 import json
+import logging
 import os
 import re
 import secrets
@@ -25,7 +26,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from service.media.store import fsync_folder
+from service.media.store import fsync_file, fsync_folder
+
+log = logging.getLogger(__name__)
 
 FORMAT, VERSION = "mmv-search backup", 1
 MARKER, OBJECTS, SNAPSHOTS = "backup.json", "objects", "snapshots"
@@ -202,8 +205,12 @@ class Repository:
         return gone
 
     def collect(self) -> int:
-        """Removes objects that no backup names; how many. Nothing, when a manifest cannot be read."""
-        named = {entry.sha256 for name in self.names() for entry in self.read(name).entries}
+        """Removes objects that no backup names; how many. None, when a manifest cannot be read: it names some too."""
+        try:
+            named = {entry.sha256 for name in self.names() for entry in self.read(name).entries}
+        except BackupError as error:
+            log.warning("what no backup needs is not removed: %s", error)
+            return 0
         gone = 0
         for path in (self.folder / OBJECTS).glob("??/*"):
             if path.name not in named:
@@ -258,11 +265,6 @@ def write_durably(path: Path, content: bytes) -> None:
         os.fsync(file.fileno())
     temporary.replace(path)
     fsync_folder(path.parent)
-
-
-def fsync_file(path: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
 
 
 def _private(path: str, flags: int) -> int:

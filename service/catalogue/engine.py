@@ -59,7 +59,7 @@ def make_engine(url: str) -> Engine:
         raise CatalogueError(
             "PostgreSQL needs its driver, which is not installed: pip install 'mmv-search[postgres]'"
         ) from error
-    except (ArgumentError, NoSuchModuleError, ImportError) as error:
+    except (ArgumentError, NoSuchModuleError, ImportError, ValueError) as error:  # ValueError: the port is no number
         raise CatalogueError(f"The database URL cannot be used: {error}") from error
     return engine
 

@@ -14,6 +14,7 @@ from sqlalchemy import select, text
 from typer.testing import CliRunner
 
 from service.backup import BackupError, Repository, back_up, restore
+from service.backup.packing import stamp_of
 from service.backup.repository import _checksum
 from service.catalogue import Catalogue, CatalogueError, Video, open_catalogue
 from service.catalogue.tables import Base
@@ -393,6 +394,25 @@ def test_only_one_backup_at_a_time_goes_to_a_folder(settings: Settings, library:
     with pytest.raises(BackupError, match="not empty"):
         back_up(settings, tmp_path / "full", no_report)
     assert os.listdir(tmp_path / "full") == ["thesis.tex"]
+
+
+def test_a_backup_is_made_beside_one_that_is_damaged_and_takes_nothing_from_it(
+    backups: Path, settings: Settings
+) -> None:
+    (manifest,) = (backups / "snapshots").iterdir()
+    manifest.write_bytes(manifest.read_bytes()[:-20])
+    before = set((backups / "objects").glob("??/*"))
+    made = back_up(settings, backups, no_report)
+    assert Repository(backups).read(made.name).name == made.name
+    assert before <= set((backups / "objects").glob("??/*"))
+
+
+def test_pictures_that_are_being_made_do_not_take_the_others_out_of_a_backup(tmp_path: Path) -> None:
+    (tmp_path / "0.jpg").write_bytes(b"jpeg")
+    before = stamp_of(tmp_path)
+    # It gets its name between the listing and the look at it.
+    (tmp_path / "800.17.tmp").symlink_to("gone")
+    assert stamp_of(tmp_path) == before
 
 
 def test_backups_of_one_second_have_names_in_their_order(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import text, update
 
 from service.catalogue import Catalogue, CatalogueError, NewSegment, open_catalogue
+from service.catalogue.engine import make_engine
 from service.catalogue.jobs import MAX_ATTEMPTS, JobLost
 from service.catalogue.lookups import VideoFilter, matching_videos
 from service.catalogue.paging import BadCursor
@@ -339,3 +340,10 @@ def test_ready_videos_without_segments_of_a_bundle_are_queued_once(catalogue: Ca
     assert video.status == "ready"
     catalogue.store_segments(first, "new", some_segments())
     assert catalogue.waiting_count("new") == 0
+
+
+@pytest.mark.parametrize("url", ["postgresql://u:secret@h:port/db", "postgresql://u:secret@[::1/db", "u:secret@h", "x"])
+def test_a_url_that_is_none_is_told_without_its_password(url: str) -> None:
+    with pytest.raises(CatalogueError, match="cannot be used") as caught:
+        make_engine(url)
+    assert "secret" not in str(caught.value)

@@ -8,6 +8,7 @@ import pytest
 from models.preprocess.media import MediaInfo
 from service.catalogue import Catalogue
 from service.media.store import MediaStore
+from service.media.thumbnails import Thumbnails
 from service.settings import Settings
 from service.sweep import sweep_home
 
@@ -42,6 +43,16 @@ def test_files_without_a_row_are_moved_and_uploads_in_flight_removed(settings: S
     assert (settings.orphans_dir / orphan).read_bytes() == b"never recorded"
     assert list(settings.upload_dir.iterdir()) == []
     assert sweep_home(settings, library) == 0
+
+
+def test_pictures_of_a_video_that_is_no_more_are_removed(settings: Settings, library: Catalogue) -> None:
+    known, _, _ = library.add_video(put(settings, b"known"), "known.mp4", "Known", [], 5, INFO)
+    pictures = Thumbnails(settings.thumbnails_dir)
+    for video_id in (known.id, "v_00000000deadbeef"):
+        pictures.put(video_id, 0.0, b"jpeg")
+    (settings.thumbnails_dir / "somebody's own").mkdir()
+    assert sweep_home(settings, library) == 1
+    assert {path.name for path in settings.thumbnails_dir.iterdir()} == {known.id, "somebody's own"}
 
 
 def test_an_orphan_that_was_uploaded_again_is_not_kept_twice(settings: Settings, library: Catalogue) -> None:
