@@ -22,9 +22,10 @@ from service.media.store import MediaStore
 from service.settings import Settings
 from service.supervisor import Supervisor
 from service.tests.processes import Process, all_gone, family_of
-from service.tests.test_faults import job_of, wait_for
+from service.tests.test_faults import job_of
 from service.tests.test_ingest import take_in
 from service.tests.test_upload import upload
+from service.tests.waiting import wait_for
 
 ADAPT = {"steps": 0, "promote": False}
 

@@ -19,7 +19,8 @@ from service.catalogue import open_catalogue
 from service.commands.common import told
 from service.settings import Settings
 from service.tests.processes import all_gone, family_of
-from service.tests.test_faults import is_running, job_of, wait_for
+from service.tests.test_faults import is_running, job_of
+from service.tests.waiting import wait_for
 
 COMMAND = [sys.executable, "-m", "service.cli"]
 

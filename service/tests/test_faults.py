@@ -2,8 +2,7 @@
 
 import os
 import signal
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ from service.settings import Settings
 from service.supervisor import Supervisor
 from service.tests.stored import segments_of
 from service.tests.test_upload import upload
+from service.tests.waiting import wait_for
 
 
 @pytest.fixture
@@ -22,13 +22,6 @@ def supervisor(settings: Settings, library: Catalogue) -> Iterator[Supervisor]:
     """Redis and a worker, without the HTTP server."""
     with Supervisor(settings) as running:
         yield running
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 120.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)
 
 
 def job_of(library: Catalogue, job_id: str) -> Job:

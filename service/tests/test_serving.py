@@ -21,18 +21,12 @@ from service.serving import Serving, Servings
 from service.settings import Settings
 from service.tests.stored import segments_of
 from service.tests.swapping import Swapping
+from service.tests.waiting import wait_for
 
 
 @pytest.fixture
 def home(settings: Settings, library: Catalogue, tiny: Bundle, other: Bundle, tmp_path: Path) -> Swapping:
     return Swapping(settings, library, tiny, other, tmp_path)
-
-
-def wait_for(condition: Callable[[], bool], seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.01)
 
 
 def test_every_search_answers_with_one_pair_while_models_and_generations_are_switched(home: Swapping) -> None:
