@@ -49,6 +49,7 @@ class Uploading:
         self._notes, self._progress, self._patient = notes, progress, patient
         self._bar = progress.add_task("adding", total=0)
         self._pending: dict[str, tuple[Item, float]] = {}
+        self._waiting: set[str] = set()  # jobs of which it was told why they are tried again
         self._total = self._settled = 0
 
     @property
@@ -91,6 +92,9 @@ class Uploading:
         for job_id, (item, _) in list(self._pending.items()):
             job = self._job(job_id)
             self._pending[job_id] = (item, UPLOAD_SHARE + (1 - UPLOAD_SHARE) * job["progress"])
+            if job["status"] == "queued" and job["problem"] and job_id not in self._waiting:
+                self._waiting.add(job_id)
+                self._say("…", item, f"{job['problem'].get('detail')} It is tried again.")
             if job["status"] in OVER:
                 del self._pending[job_id]
                 if job["status"] == "done":
@@ -131,8 +135,11 @@ class Uploading:
     def _fail(self, item: Item, reason: str) -> None:
         self._settled += 1
         self.outcome.failed.append((item.path, reason))
+        self._say("[red]✗[/red]", item, reason)
+
+    def _say(self, mark: str, item: Item, reason: str) -> None:
         said = escape(f"{printable(item.path)}: {reason}")
-        self._progress.console.print(f"[red]✗[/red] {said}", highlight=False, soft_wrap=True)
+        self._progress.console.print(f"{mark} {said}", highlight=False, soft_wrap=True)
 
     def _is_known(self, item: Item, sha256: str) -> bool:
         """Whether the library has these very bytes, searchable; subtitles that it lacks are sent."""

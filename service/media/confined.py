@@ -37,6 +37,8 @@ TIMED_OUT = MediaError(
 PATIENCE_S = 60.0
 QUERY_PATIENCE_S = 20.0
 SLOW_DISK = 20e6  # bytes a second
+# A picture of a moment, 320 wide, has some 20 kB; it is kept on the disk.
+MOST_PICTURE_BYTES = 1024 * 1024
 # Windows of a long query that are embedded, evenly spread: each costs some hundredths of a second.
 MOST_QUERY_WINDOWS = 8
 
@@ -175,6 +177,8 @@ def decode_query_video(
 def _window(header: dict[str, Any], parts: Parts) -> DecodedWindow:
     named = dict(zip(header["names"], parts, strict=True))
     thumbnail = named.get("thumbnail")
+    if thumbnail is not None and thumbnail.nbytes > MOST_PICTURE_BYTES:
+        raise ValueError(f"a picture of {thumbnail.nbytes:,} bytes")
     return DecodedWindow(
         start_s=header["start_s"],
         end_s=header["end_s"],

@@ -248,6 +248,15 @@ def test_a_child_that_was_taken_over_fills_no_memory(
     assert children.at_work() == []
 
 
+def test_a_child_that_was_taken_over_fills_no_disk(samples: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    info = confined.probe(samples / "film.mp4", LIMITS)
+    said = {"names": ["thumbnail"], "start_s": 0.0, "end_s": 3.2, "new_from": 0, "new_count": 0, "new_time_s": 0}
+    large = np.zeros(confined.MOST_PICTURE_BYTES + 1, np.uint8)
+    monkeypatch.setattr(confined, "receive", lambda connection: ({**said, "sound_starts_s": []}, [large]))
+    with pytest.raises(MediaError, match="breaks the decoder"):
+        next(confined.decode_windows(samples / "film.mp4", SPEC, info))
+
+
 @pytest.mark.parametrize("wrong", [{"duration_s": 1e300}, {"duration_s": "long"}, {"width": -1}, {"more": 1}])
 def test_what_a_child_says_of_a_file_is_checked(
     samples: Path, monkeypatch: pytest.MonkeyPatch, wrong: dict[str, object]

@@ -265,6 +265,26 @@ def test_names_of_any_bytes_and_with_brackets_are_sent_and_shown(
     assert metadata_of(headers["Upload-Metadata"])["filename"] == "caf\ufffd [b] one.mp4"
 
 
+def test_why_a_job_is_tried_again_is_told_once(files: list[Item], settings: Settings) -> None:
+    full = {"status": "queued", "progress": 0.0, "problem": {"detail": "No space is left on the server."}}
+    said = iter([full, full, {"status": "done", "progress": 1.0, "problem": None}])
+    shown = io.StringIO()
+
+    class Service(Client):
+        def get(self, path: str, **params: object) -> object:
+            if path.startswith("/v1/jobs/"):
+                return next(said)
+            raise ServiceError(404, {})
+
+        def send_file(self, *_: object, **__: object) -> object:
+            return {"job_id": "j_1", "video_id": "v_1"}
+
+    with Service("http://127.0.0.1:9", settings) as client:
+        outcome = upload_all(client, files[:1], Console(file=shown, width=300))
+    assert outcome.added == 1
+    assert shown.getvalue().count("first.mp4: No space is left on the server. It is tried again.") == 1
+
+
 def test_subtitles_that_the_service_would_refuse_keep_no_film_out(tmp_path: Path) -> None:
     path = tmp_path / "film.srt"
     assert read_if_any(None) is None
