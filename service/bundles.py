@@ -17,7 +17,7 @@ from models.bundle import MANIFEST, Bundle, BundleError, load_bundle, shipped_bu
 from service.catalogue import Catalogue
 from service.catalogue.records import Served
 from service.crash_points import crash_point
-from service.media.store import fsync_folder
+from service.media.durable import fsync_folder
 from service.settings import Settings
 
 

@@ -6,7 +6,6 @@ A folder for each video and model, `<root>/<video id>-<model>/`, with a file for
 
 import contextlib
 import logging
-import os
 import re
 import shutil
 import zipfile
@@ -16,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from service.media.store import fsync_folder
+from service.media.durable import durable
 
 log = logging.getLogger(__name__)
 
@@ -92,17 +91,8 @@ class Spool:
         """Stores the part that begins with the window `first`, durably. Raises OSError."""
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         path = self._folder / f"{first:08d}-{first + part.windows:08d}.npz"
-        temporary = path.with_suffix(f".{os.getpid()}.tmp")
-        try:
-            with temporary.open("wb") as file:
-                np.savez(file, allow_pickle=False, **_packed(part))
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        except OSError:
-            temporary.unlink(missing_ok=True)
-            raise
-        fsync_folder(self._folder)
+        with durable(path) as file:
+            np.savez(file, allow_pickle=False, **_packed(part))
 
     def clear(self) -> None:
         """The film is done, or given up."""

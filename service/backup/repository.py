@@ -26,7 +26,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from service.media.store import fsync_file, fsync_folder
+from service.media.durable import fsync_file, fsync_folder
 
 log = logging.getLogger(__name__)
 

@@ -22,7 +22,7 @@ from service.backup.repository import BackupError, Entry, Manifest, Repository, 
 from service.backup.save import CATALOGUE
 from service.catalogue.engine import MOVING, RESTORING, make_engine
 from service.crash_points import crash_point
-from service.media.store import fsync_folder
+from service.media.durable import fsync_folder
 from service.settings import Settings
 from service.supervisor import home_lock
 

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from service.crash_points import crash_point
+from service.media.durable import durable, fsync_file
 from service.media.space import require_space
-from service.media.store import fsync_file, fsync_folder
 
 HASH_PIECE = 1024 * 1024
 # A finished upload can still be asked for what became of it.
@@ -245,19 +245,9 @@ class PartialUploads:
         return upload
 
     def _write(self, upload: Partial) -> None:
-        path = self._info(upload.id)
-        temporary = path.with_suffix(f".{secrets.token_hex(4)}.tmp")
         told = {**asdict(upload), "expires_at": upload.expires_at.isoformat()}
-        try:
-            with temporary.open("x", encoding="utf-8") as file:
-                json.dump(told, file)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        except OSError:
-            temporary.unlink(missing_ok=True)
-            raise
-        fsync_folder(path.parent)
+        with durable(self._info(upload.id)) as file:
+            file.write(json.dumps(told).encode())
 
 
 def _is_id(text: str) -> bool:

@@ -6,6 +6,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from service.media.durable import fsync_file, fsync_folder
+
 
 class MediaStore:
     """`<root>/<first two hex digits>/<sha256>`: no name given by a user ever becomes a path."""
@@ -46,17 +48,3 @@ class MediaStore:
             yield
         finally:
             os.close(handle)
-
-
-def fsync_folder(folder: Path) -> None:
-    """Make sure that names put into a folder are there after a power cut."""
-    fsync_file(folder)
-
-
-def fsync_file(path: Path) -> None:
-    """Make sure that what was written is there after a power cut."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from service.media.store import fsync_file, fsync_folder
+from service.media.durable import fsync_file, fsync_folder
 
 PREVIEW = "preview.jpg"
 PREVIEW_QUALITY = 70

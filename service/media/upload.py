@@ -14,8 +14,9 @@ from service.catalogue import Catalogue, Job, Video
 from service.crash_points import crash_point
 from service.media import confined
 from service.media.confined import MediaLimits
+from service.media.durable import fsync_file
 from service.media.space import require_space
-from service.media.store import MediaStore, fsync_file
+from service.media.store import MediaStore
 from service.media.thumbnails import Thumbnails
 
 
