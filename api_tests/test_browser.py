@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Playwright, Route, expect, sync_playwright
 
 from api_tests.conftest import Library, Server
 from models.tests import media_samples
@@ -121,6 +121,20 @@ def test_a_typed_query_gives_moments_and_a_click_plays_one_from_its_start(page: 
     reached = video.evaluate(PLAYED_PAST, start)
     assert start < reached < start + 10
     assert video.evaluate("video => [video.muted, video.controls, video.videoWidth > 0]") == [False, True, True]
+
+
+def test_what_is_typed_before_the_server_has_said_who_is_signed_in_stays(page: Page, server: Server) -> None:
+    held: list[Route] = []
+    page.route("**/v1/session", lambda route: held.append(route))
+    with page.expect_request("**/v1/session"):
+        page.goto(server.url, wait_until="commit")
+    page.locator("#q").press_sequentially("a door")
+    held[0].continue_()
+    expect(page.locator("#library")).to_contain_text("video")  # what comes after it
+    page.locator("#q").press_sequentially(" opens")
+    page.keyboard.press("Enter")
+    expect(page.locator(RESULT).first).to_be_visible()
+    assert page.url.endswith("/?q=a+door+opens")
 
 
 def test_an_address_with_a_query_shows_its_results_and_back_returns_to_them(page: Page, server: Server) -> None:

@@ -72,7 +72,7 @@ function remember() {
   if (address !== location.pathname + location.search) history.pushState(null, "", address);
 }
 
-function restore() {
+function readAddress() {
   const parameters = new URLSearchParams(location.search);
   setFile(null);
   input.value = parameters.get("q") ?? "";
@@ -80,7 +80,6 @@ function restore() {
     form.elements[name].value = parameters.get(name) ?? usual;
     if (!form.elements[name].value) form.elements[name].value = usual;
   }
-  run();
 }
 
 // ---- what is shown
@@ -187,7 +186,10 @@ $("by-clear").addEventListener("click", () => {
   input.focus();
 });
 $("more").addEventListener("click", () => cursor && run(cursor));
-window.addEventListener("popstate", restore);
+window.addEventListener("popstate", () => {
+  readAddress();
+  run();
+});
 document.addEventListener("keydown", (event) => {
   const typing = event.target === input && input.value !== ""; // in the empty box it means the same as elsewhere
   if (event.key === "/" && !typing && !document.querySelector("dialog[open]")) {
@@ -205,7 +207,10 @@ document.addEventListener("keydown", (event) => {
 
 onQueryFile(useFile);
 setUpUploads();
+readAddress(); // before anything is waited for: what is typed meanwhile stays
+const asks = input.value !== "";
+if (!asks) run();
 await setUpSession();
 showLibrary().catch(() => {}); // the count is an ornament
-restore();
+if (asks) run();
 if (!input.value) input.focus();
