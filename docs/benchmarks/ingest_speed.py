@@ -15,6 +15,7 @@ what ratio would be left if nothing but decoding came on top. `--bundle` measure
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -82,7 +83,7 @@ def measure(settings: Settings, clips: list[Path], count: int, rounds: int) -> s
     worker = start_worker(settings)
     try:
         warm = copies(clips, 2, -1)
-        fill(settings, catalogue, queue, warm)
+        fill(settings, catalogue, queue, worker, warm)
         bare(list(windows.values())[:2], encoders, settings.embed_threads)
         turns = [Turn() for _ in range(rounds)]
         for number, turn in enumerate(turns):
@@ -93,7 +94,7 @@ def measure(settings: Settings, clips: list[Path], count: int, rounds: int) -> s
             turn.one_thread_s = bare(held, encoders, 1)
             turn.bare_s = bare(held, encoders, settings.embed_threads)
             before = processor_s(worker.pid)
-            turn.worker_s = fill(settings, catalogue, queue, copies(chosen, share, number))
+            turn.worker_s = fill(settings, catalogue, queue, worker, copies(chosen, share, number))
             turn.worker_cpu_s = processor_s(worker.pid) - before
             before = time.process_time()
             bare(held, encoders, settings.embed_threads)
@@ -153,8 +154,18 @@ def copies(clips: list[Path], count: int, turn: int) -> Iterator[tuple[str, byte
         yield f"{clip.stem}-{turn}-{number}{clip.suffix}", clip.read_bytes() + box
 
 
-def fill(settings: Settings, catalogue: Catalogue, queue: JobQueue, files: Iterator[tuple[str, bytes]]) -> float:
-    """Seconds from the moment that files are queued until the last can be searched. Uploading them comes before."""
+def fill(
+    settings: Settings,
+    catalogue: Catalogue,
+    queue: JobQueue,
+    worker: "subprocess.Popen[bytes]",
+    files: Iterator[tuple[str, bytes]],
+) -> float:
+    """Seconds from the moment that files are queued until the last can be searched. Uploading them comes before.
+
+    The worker is stopped meanwhile: it looks into the catalogue for jobs that no queue has, and would begin.
+    """
+    worker.send_signal(signal.SIGSTOP)
     limits, store = MediaLimits(settings.max_duration_s, settings.max_pixels), MediaStore(settings.media_dir)
     ids = []
     for name, data in files:
@@ -165,6 +176,7 @@ def fill(settings: Settings, catalogue: Catalogue, queue: JobQueue, files: Itera
             assert created
             ids.append(job.id)
     started = time.perf_counter()
+    worker.send_signal(signal.SIGCONT)
     for job_id in ids:
         queue.enqueue(job_id)
     while catalogue.active_jobs(("ingest",)):
