@@ -136,7 +136,7 @@ def test_a_second_server_on_the_same_home_or_port_is_refused(home: Path, service
 
 def test_a_bundle_that_is_none_is_refused_before_anything_starts(tmp_path: Path) -> None:
     home = Path(tempfile.mkdtemp(prefix="mmv-"))
-    assert_one_line(run("serve", "--bundle", tmp_path, home=home), "bundle")
+    assert_one_line(run("serve", "--port", "0", "--bundle", tmp_path, home=home), "bundle")
     shutil.rmtree(home)
 
 
