@@ -18,7 +18,7 @@ from models.tests import tiny
 from models.tests.tiny_clips import COLOURS, write_set
 from models.training import trainer
 from models.training.card import card
-from models.training.config import DeflateConfig
+from models.training.config import DeflateConfig, RestartConfig
 from models.training.data.batches import Batches
 from models.training.data.cache import PER_STEP, ClipCache, open_cache
 from models.training.data.manifest import read_manifest, write_manifest
@@ -139,6 +139,35 @@ def test_learning_rate_warms_up_and_falls_to_zero() -> None:
     assert max(rates) == pytest.approx(3e-3)
     assert rates[100] == pytest.approx(0, abs=1e-9)
     assert rates[2:] == sorted(rates[2:], reverse=True)
+
+
+def test_a_restart_raises_the_learning_rate_once_more_and_has_its_own_weight_of_sound_and_text() -> None:
+    plain = tiny.config(steps=60)
+    restart = RestartConfig(after=60, learning_rate=1e-3, warmup_steps=10, weight_sound_text=0.7)
+    config = replace(plain, optim=replace(plain.optim, steps=100, restart=restart))
+    rates = [learning_rate(i, config) for i in range(101)]
+    assert rates[:60] == [learning_rate(i, plain) for i in range(60)]
+    assert rates[60] == pytest.approx(1e-4)
+    assert max(rates[60:]) == rates[70] == pytest.approx(1e-3)
+    assert rates[100] == pytest.approx(0, abs=1e-9)
+    assert [config.optim.course(i)[0].weight_sound_text for i in (0, 59, 60, 99)] == [0, 0, 0.7, 0.7]
+    with pytest.raises(ValueError, match=r"restart\.after is 100"):
+        replace(config.optim, restart=replace(restart, after=100))
+
+
+@pytest.mark.usefixtures("words")
+def test_a_finished_run_can_be_given_a_restart(data: Path, tmp_path: Path) -> None:
+    first = tiny.config(steps=2)
+    restart = RestartConfig(after=2, learning_rate=1e-3, warmup_steps=1)
+    config = replace(first, optim=replace(first.optim, steps=4, restart=restart))
+    train(first, data, tmp_path / "later", validation=None, resume=False, console=QUIET)
+    later = train(config, data, tmp_path / "later", validation=None, resume=True, console=QUIET)
+    at_once = train(config, data, tmp_path / "at once", validation=None, resume=False, console=QUIET)
+    assert later.step == at_once.step == 4
+    assert all(torch.equal(a, b) for a, b in zip(later.network.parameters(), at_once.network.parameters(), strict=True))
+    other = replace(config, optim=replace(config.optim, restart=replace(restart, after=3)))
+    with pytest.raises(TrainingError, match="another configuration"):
+        train(other, data, tmp_path / "later", validation=None, resume=True, console=QUIET)
 
 
 @pytest.mark.usefixtures("words")

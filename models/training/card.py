@@ -87,7 +87,8 @@ def _recipe(bundle: Bundle) -> list[str]:
         f"Data: {data['clips']} {data['kind']}{maps}; fingerprint {data['fingerprint']}.",
         f"Training: {provenance['steps']} steps of {optim['batch']} clips with Adam, learning rate "
         f"{optim['learning_rate']:g}, {optim['warmup_steps']} steps of warm-up, half-cosine decay. NCE between vision "
-        f"and sound, {_text_loss(optim)} between vision and text, {weights}{_third(optim)}. Seed {config['seed']}.",
+        f"and sound, {_text_loss(optim)} between vision and text, {weights}{_third(optim)}.{_again(optim)} Seed "
+        f"{config['seed']}.",
         f"Deflation: {config['deflate']['steps']} steps{_led(config['deflate'])}. Mean cosine of an image's fine "
         f"embedding to that of its static clip: {cosines}.",
         f"Code: git revision {provenance['git_revision']}, torch {provenance['torch']}.",
@@ -102,6 +103,17 @@ def _text_loss(optim: dict[str, Any]) -> str:
 def _third(optim: dict[str, Any]) -> str:
     weight = optim.get("weight_sound_text", 0)
     return f", and, unlike the paper, between sound and text, weight {weight:g}" if weight else ""
+
+
+def _again(optim: dict[str, Any]) -> str:
+    restart = optim.get("restart") or {"after": 0}
+    if not restart["after"]:
+        return ""
+    return (
+        f" After {restart['after']} steps once more from the start of the schedule, learning rate "
+        f"{restart['learning_rate']:g}, {restart['warmup_steps']} steps of warm-up, weight of sound and text "
+        f"{restart['weight_sound_text']:g}."
+    )
 
 
 def _led(deflate: dict[str, Any]) -> str:

@@ -1,6 +1,6 @@
 """The training configuration: one YAML file, one typed object."""
 
-from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
+from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from types import UnionType
 from typing import Any, get_args, get_type_hints
@@ -33,8 +33,21 @@ class AugmentConfig:
 
 
 @dataclass(frozen=True)
+class RestartConfig:
+    """A second course of training `after` so many steps, none if that is 0: a warm restart (SGDR, Loshchilov 2017).
+
+    The learning rate rises and falls once more, to a height of its own; sound and text have a weight of their own.
+    """
+
+    after: int = 0
+    learning_rate: float = 5e-4
+    warmup_steps: int = 50
+    weight_sound_text: float = 0.0
+
+
+@dataclass(frozen=True)
 class OptimConfig:
-    """Adam with linear warm-up and half-cosine decay to zero (the paper's schedule).
+    """Adam with linear warm-up and half-cosine decay to zero (the paper's schedule), and once more after a `restart`.
 
     A loss of weight 0 is not computed: without its losses a modality stays out of training. `weight_sound_text` is for
     sound and text directly, which the paper leaves to vision to bring together (nothing in a disjoint graph).
@@ -55,16 +68,35 @@ class OptimConfig:
     gradient_clip: float = 10.0
     bf16: bool = True
     threads: int = 2
+    restart: RestartConfig = field(default_factory=RestartConfig)
 
     def __post_init__(self) -> None:
+        if self.restart.after and not 0 < self.restart.after < self.steps:
+            raise ValueError(f"restart.after is {self.restart.after}; it must be one of the {self.steps} steps, or 0")
         if self.text_loss not in ("mil_nce", "nce"):
             raise ValueError(f"text_loss is {self.text_loss!r}; it must be mil_nce or nce")
         if self.accumulate < 1 or self.batch % self.accumulate:
             raise ValueError(f"batch {self.batch} cannot be taken in accumulate {self.accumulate} equal parts")
         if not self.weight_audio and not self.weight_text:
             raise ValueError("weight_audio and weight_text are both 0: nothing would be trained")
-        if self.weight_sound_text and not (self.weight_audio and self.weight_text):
+        if max(self.weight_sound_text, self.restart.weight_sound_text) and not (self.weight_audio and self.weight_text):
             raise ValueError("weight_sound_text needs weight_audio and weight_text: vision leads to the coarse space")
+
+    def course(self, step: int) -> tuple["OptimConfig", int]:
+        """The settings of the course of training that a step belongs to, and the step's number in it."""
+        r = self.restart
+        if not r.after:
+            return self, step
+        if step < r.after:
+            return replace(self, steps=r.after, restart=RestartConfig()), step
+        return replace(
+            self,
+            steps=self.steps - r.after,
+            learning_rate=r.learning_rate,
+            warmup_steps=r.warmup_steps,
+            weight_sound_text=r.weight_sound_text,
+            restart=RestartConfig(),
+        ), step - r.after
 
 
 @dataclass(frozen=True)

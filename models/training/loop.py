@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 import torch
@@ -54,7 +54,8 @@ def train_steps(
                     group["lr"] = rate
                 optimiser.zero_grad(set_to_none=True)
                 seed = int(np.random.SeedSequence([config.seed, run.step, replica.rank]).generate_state(1)[0])
-                parts = add_gradients(network, _moved(batch, replica.device), config, seed)
+                course = replace(config, optim=config.optim.course(run.step)[0])
+                parts = add_gradients(network, _moved(batch, replica.device), course, seed)
                 if replica.world > 1:
                     parts, stop = _averaged(run, parts, stop)
                 norm = torch.nn.utils.clip_grad_norm_(parameters, config.optim.gradient_clip)
@@ -73,8 +74,8 @@ def train_steps(
 
 
 def learning_rate(step: int, config: TrainConfig) -> float:
-    """Linear warm-up, then half-cosine decay to zero."""
-    o = config.optim
+    """Linear warm-up, then half-cosine decay to zero, in each course of training."""
+    o, step = config.optim.course(step)
     if step < o.warmup_steps:
         return o.learning_rate * (step + 1) / o.warmup_steps
     done = (step - o.warmup_steps) / max(1, o.steps - o.warmup_steps)
