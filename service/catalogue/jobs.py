@@ -100,10 +100,16 @@ class JobQueries:
             return None if row is None else job_from_row(row)
 
     def jobs(
-        self, limit: int = 50, cursor: str | None = None, status: JobStatus | None = None
+        self,
+        limit: int = 50,
+        cursor: str | None = None,
+        status: JobStatus | None = None,
+        video_id: str | None = None,
     ) -> tuple[list[Job], str | None]:
-        """A page of jobs, newest first, and the next page's cursor. Raises BadCursor."""
+        """A page of jobs (of a video), newest first, and the next page's cursor. Raises BadCursor."""
         query = select(JobRow)
+        if video_id is not None:
+            query = query.where(JobRow.video_id == video_id)
         if status is not None:
             query = query.where(JobRow.status == status)
         with self._database.read() as session:

@@ -33,7 +33,8 @@ def ingest(
 ) -> None:
     """Add films and sounds to the library of a running service, and wait until they can be searched.
 
-    Subtitles (.srt or .vtt) beside a video are taken along. What the library has already is not sent again.
+    Subtitles (.srt or .vtt) beside a video are taken along. What the library has already is not sent again; subtitles
+    that came or changed since are.
     """
     from service.commands.beside import Beside
     from service.commands.client import find_service, require_service
@@ -59,7 +60,8 @@ def ingest(
         with require_service(settings) as client:
             outcome = upload_all(client, items, err, notes_of(settings))
     known = f", {outcome.known} were there already" if outcome.known else ""
-    err.print(f"{outcome.added} added{known}, {len(outcome.failed)} failed", highlight=False)
+    subtitled = f", new subtitles for {outcome.subtitled}" if outcome.subtitled else ""
+    err.print(f"{outcome.added} added{known}{subtitled}, {len(outcome.failed)} failed", highlight=False)
     if outcome.failed and not watch:
         raise typer.Exit(1)
 

@@ -17,7 +17,7 @@ SAVE_EVERY_S = 5.0
 
 
 class Notes:
-    """SHA-256 by path, size and time of change."""
+    """SHA-256 by path, size and time of change; and which subtitles were sent to which video."""
 
     def __init__(self, path: Path | None) -> None:
         """Without a path they are forgotten at the end."""
@@ -46,6 +46,16 @@ class Notes:
             self.save()
         return digest
 
+    def subtitles_of(self, video_id: str) -> str | None:
+        """SHA-256 of the subtitles that were last sent from here to a video; None when none were."""
+        known = self._known.get(_subtitles(video_id))
+        return str(known[0]) if isinstance(known, list) and len(known) == 1 else None
+
+    def subtitles_sent(self, video_id: str, sha256: str) -> None:
+        """A video has these subtitles from here."""
+        self._known[_subtitles(video_id)] = [sha256]
+        self._changed = True
+
     def save(self) -> None:
         """Writes them, in one step. A cache that cannot be written is none."""
         if not self._changed or self._path is None:
@@ -56,6 +66,10 @@ class Notes:
             self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             temporary.write_text(json.dumps(self._known), encoding="utf-8")
             temporary.replace(self._path)
+
+
+def _subtitles(video_id: str) -> str:
+    return f"subtitles of {video_id}"  # no absolute path
 
 
 def notes_of(settings: Settings) -> Notes:

@@ -56,12 +56,17 @@ def send(client: Client, item: Item, sha256: str, progress: Progress) -> dict[st
     return _patiently(lambda: client.send_file("/v1/videos", item.path, item.fields, beside))
 
 
-def send_subtitles(client: Client, item: Item, video_id: str) -> None:
-    """Gives a video the subtitles that belong to it, if there are any. Raises ServiceError, httpx.TransportError."""
+def send_subtitles(client: Client, item: Item, video_id: str) -> bool:
+    """Gives a video the subtitles that belong to it; False when there are none that the service would take.
+
+    Raises ServiceError, httpx.TransportError.
+    """
     subtitles = read_if_any(item.subtitles)
-    if subtitles is not None:
-        where = f"/v1/videos/{video_id}/subtitles"
-        _patiently(lambda: client.send("PUT", where, {"Content-Type": "text/plain"}, subtitles))
+    if subtitles is None:
+        return False
+    where = f"/v1/videos/{video_id}/subtitles"
+    _patiently(lambda: client.send("PUT", where, {"Content-Type": "text/plain"}, subtitles))
+    return True
 
 
 def read_if_any(path: Path | None) -> bytes | None:

@@ -16,12 +16,13 @@ from service.catalogue.videos import video_id_of
 from service.commands.client import Client, ServiceError
 from service.commands.common import printable
 from service.commands.notes import Notes
-from service.commands.sending import Item, send, send_subtitles
+from service.commands.sending import Item, read_if_any, send, send_subtitles
 
 __all__ = ["Item", "Outcome", "Uploading", "upload_all"]
 
 POLL_S = 0.25
 OVER = ("done", "failed", "cancelled")
+NO_SUBTITLES = "its subtitles are left out: no cue can be read in them, or they are too large."
 # How much of a file's work its upload is, for the bar.
 UPLOAD_SHARE = 0.1
 # Answers that are the service's state, whatever the file. Not 500: that is what this one file brought forth.
@@ -32,10 +33,11 @@ PENDING = 16
 
 @dataclass
 class Outcome:
-    """What became of the files."""
+    """What became of the files. `subtitled`: films that were there already and got subtitles."""
 
     added: int = 0
     known: int = 0
+    subtitled: int = 0
     failed: list[tuple[Path, str]] = field(default_factory=list)
 
 
@@ -63,19 +65,23 @@ class Uploading:
         self._progress.update(self._bar, total=self._total)
 
     def add(self, item: Item) -> None:
-        """Uploads a file, unless the library has it. One that fails is told and counted.
+        """Uploads a file, unless the library has it; then it gets its subtitles if they are new. Failures are told.
 
         Raises httpx.TransportError when the service is gone, and ServiceError as said above.
         """
         self._progress.update(self._bar, description=escape(printable(item.path.name)[-40:]))
         try:
             sha256 = self._notes.sha256(item.path)
-            if self._is_known(item, sha256):
+            video = self._video(sha256)
+            ready = video is not None and video["status"] == "ready"
+            job_id = None if video is None else self._active_job(video)
+            if video is not None and (ready or job_id):
+                self._renew_subtitles(item, video)
+            if ready:
                 self.outcome.known += 1
                 self._settled += 1
             else:
-                answer = send(self.client, item, sha256, self._show)
-                self._pending[str(answer["job_id"])] = (item, UPLOAD_SHARE)
+                self._pending[job_id or self._send(item, sha256)] = (item, UPLOAD_SHARE)
         except ServiceError as error:
             if self._patient and error.status in NOT_THE_FILES:
                 raise
@@ -86,6 +92,23 @@ class Uploading:
         except OSError as error:
             self._fail(item, error.strerror or str(error))
         self.poll()
+
+    def add_subtitles(self, item: Item) -> None:
+        """Sends the subtitles of a film that was added before, if they are new. What fails is told.
+
+        A film that the library does not have (it was deleted, or could not be taken in) stays out. Raises
+        httpx.TransportError, and ServiceError as said above.
+        """
+        try:
+            video = self._video(self._notes.sha256(item.path))
+            if video is not None:
+                self._renew_subtitles(item, video)
+        except ServiceError as error:
+            if self._patient and error.status in NOT_THE_FILES:
+                raise
+            self._say("[red]✗[/red]", item, f"its subtitles: {error}")
+        except OSError as error:
+            self._say("[red]✗[/red]", item, error.strerror or str(error))
 
     def poll(self) -> None:
         """Looks how far the jobs are. Raises httpx.TransportError, ServiceError."""
@@ -141,18 +164,54 @@ class Uploading:
         said = escape(f"{printable(item.path)}: {reason}")
         self._progress.console.print(f"{mark} {said}", highlight=False, soft_wrap=True)
 
-    def _is_known(self, item: Item, sha256: str) -> bool:
-        """Whether the library has these very bytes, searchable; subtitles that it lacks are sent."""
+    def _video(self, sha256: str) -> dict[str, Any] | None:
+        """What the library says of these very bytes; None when it does not have them."""
         try:
-            video = self.client.get(f"/v1/videos/{video_id_of(sha256)}")
-            known = bool(video["status"] == "ready")
-            if known and video["subtitles_url"] is None:
-                send_subtitles(self.client, item, video["id"])
+            return dict(self.client.get(f"/v1/videos/{video_id_of(sha256)}"))
         except ServiceError as error:
             if error.status != 404:
                 raise
-            return False
-        return known
+            return None
+
+    def _active_job(self, video: dict[str, Any]) -> str | None:
+        """The job that is taking a video in, if one is."""
+        if video["status"] != "pending":
+            return None
+        jobs = self.client.get("/v1/jobs", video_id=video["id"], limit=1)["jobs"]
+        return next((str(job["id"]) for job in jobs if job["status"] not in OVER), None)
+
+    def _send(self, item: Item, sha256: str) -> str:
+        """Uploads a file with its subtitles; the id of its job."""
+        subtitles = self._subtitles_sha256(item)  # before they are read: what is written meanwhile is sent later
+        answer = send(self.client, item, sha256, self._show)
+        if subtitles is not None and read_if_any(item.subtitles) is None:
+            self._say("…", item, NO_SUBTITLES)
+        elif subtitles is not None:
+            self._notes.subtitles_sent(str(answer["video_id"]), subtitles)
+        return str(answer["job_id"])
+
+    def _renew_subtitles(self, item: Item, video: dict[str, Any]) -> None:
+        """Sends subtitles that a video lacks, or that are other ones than were sent from here.
+
+        Those that were sent already are not sent again: somebody may have put better ones in their place.
+        """
+        subtitles = self._subtitles_sha256(item)
+        if subtitles is None:
+            return
+        if video["subtitles_url"] is not None and self._notes.subtitles_of(video["id"]) == subtitles:
+            return
+        if send_subtitles(self.client, item, video["id"]):
+            self._notes.subtitles_sent(video["id"], subtitles)
+            self.outcome.subtitled += 1
+        else:
+            self._say("…", item, NO_SUBTITLES)
+
+    def _subtitles_sha256(self, item: Item) -> str | None:
+        """Of the file beside a film; None when there is none that can be read."""
+        try:
+            return None if item.subtitles is None else self._notes.sha256(item.subtitles)
+        except OSError:
+            return None
 
 
 def upload_all(client: Client, items: Sequence[Item], console: Console, notes: Notes | None = None) -> Outcome:

@@ -26,9 +26,10 @@ async def list_jobs(
     limit: Annotated[int, Query(ge=1, le=100)] = 50,
     cursor: Annotated[str | None, Query(max_length=200)] = None,
     status: JobStatus | None = None,
+    video_id: Annotated[str | None, Query(max_length=200, description="the jobs of this video alone")] = None,
 ) -> JobPage:
     """Jobs, newest first."""
-    jobs, following = await state.read(state.catalogue.jobs, limit, cursor, status)
+    jobs, following = await state.read(state.catalogue.jobs, limit, cursor, status, video_id)
     return JobPage(jobs=[job_schema(job) for job in jobs], next_cursor=following)
 
 

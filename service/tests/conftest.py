@@ -3,16 +3,22 @@
 import os
 import shutil
 import tempfile
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import uvicorn
 
 from models.bundle import Bundle, load_bundle
 from models.runtime import Encoders
 from models.tests import media_samples, tiny_bundle
+from service.app import create_app
 from service.catalogue import Catalogue, open_catalogue
+from service.redis_server import EmbeddedRedis
 from service.settings import Settings
+from service.supervisor import listen
 from service.tests.postgres import empty_postgres_url, postgres_server, postgres_template, postgres_url
 from service.tests.zygote import zygote
 
@@ -59,6 +65,24 @@ def library(settings: Settings) -> Iterator[Catalogue]:
     catalogue = open_catalogue(settings)
     yield catalogue
     catalogue.close()
+
+
+@pytest.fixture
+def service(settings: Settings) -> Iterator[int]:
+    """The port of a real service; it has no worker."""
+    redis = EmbeddedRedis(settings.redis_dir)
+    redis.start()
+    listener = listen("127.0.0.1", 0)
+    app = create_app(settings.model_copy(update={"redis_url": redis.url}))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", log_config=None))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.02)
+    yield listener.getsockname()[1]
+    server.should_exit = True
+    thread.join()
+    redis.stop()
 
 
 @pytest.fixture(scope="session")

@@ -13,24 +13,20 @@ from pathlib import Path
 
 import httpx
 import pytest
-import uvicorn
 from rich.console import Console
 
 from models.preprocess.subtitles import subtitles_beside
 from models.tests import media_samples
-from service.app import create_app
 from service.commands import sending
 from service.commands.beside import Beside
 from service.commands.client import Client, ServiceError
 from service.commands.notes import Notes
 from service.commands.sending import read_if_any
 from service.commands.uploading import Item, upload_all
-from service.redis_server import EmbeddedRedis
 from service.routes import tus
 from service.routes.tus import metadata_of
 from service.settings import Settings
 from service.subtitles import MOST_BYTES
-from service.supervisor import listen
 
 
 class Breaking(BaseHTTPRequestHandler):
@@ -148,24 +144,6 @@ class Proxy:
 
     def close(self) -> None:
         self._listener.close()
-
-
-@pytest.fixture
-def service(settings: Settings, tmp_path: Path) -> Iterator[int]:
-    """The port of a real service; it has no worker."""
-    redis = EmbeddedRedis(settings.redis_dir)
-    redis.start()
-    listener = listen("127.0.0.1", 0)
-    app = create_app(settings.model_copy(update={"redis_url": redis.url}))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", log_config=None))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.02)
-    yield listener.getsockname()[1]
-    server.should_exit = True
-    thread.join()
-    redis.stop()
 
 
 def test_a_large_file_goes_on_where_the_connection_broke(

@@ -1,18 +1,25 @@
 """A folder that grows: what is complete is given once, and nothing is lost while the service is away."""
 
 import os
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from rich.console import Console
 
+from models.tests import media_samples
 from service.commands import watching
 from service.commands.beside import Beside
 from service.commands.client import Client, ServiceError
 from service.commands.ingest import item_of, media_files
 from service.commands.notes import Notes
+from service.commands.uploading import Outcome, Uploading, shown
 from service.commands.watching import Watcher, watch
+from service.settings import Settings
+
+CUE = "1\n00:00:01,000 --> 00:00:02,000\n"
 
 
 def test_a_file_is_given_once_it_stays_as_it_is_and_again_when_it_changes(tmp_path: Path) -> None:
@@ -158,3 +165,111 @@ def test_many_files_at_once_do_not_run_ahead_and_a_poisoned_one_holds_up_no_othe
     assert len(service.uploads) == 6
     assert [path.name for path, _ in outcome.failed] == ["a-poison.mp4"]
     assert service.most <= 2
+
+
+def test_subtitles_that_come_or_change_later_give_their_film_again(tmp_path: Path) -> None:
+    film, subtitles = tmp_path / "film.mp4", tmp_path / "film.srt"
+    watcher = Watcher(lambda: media_files([tmp_path]), 2.0, lambda path: item_of(path, (), Beside()).subtitles)
+    film.write_bytes(b"film")
+
+    def looks(first: float) -> list[list[Path]]:
+        return [watcher.look(now) for now in (first, first + 1, first + 2)]
+
+    assert looks(0.0) == [[], [], [film]]
+    assert not watcher.has_film(film)
+    watcher.given(film)
+    subtitles.touch()  # begun
+    assert looks(10.0) == [[], [], []]
+    subtitles.write_text(CUE + "Hello\n")
+    assert looks(20.0) == [[], [], [film]]
+    assert watcher.has_film(film)
+    watcher.given(film)
+    subtitles.unlink()
+    assert looks(30.0) == [[], [], []]
+    subtitles.write_text(CUE + "Hello again\n")
+    assert looks(40.0) == [[], [], [film]]
+    film.write_bytes(b"another film")
+    assert looks(50.0) == [[], [], [film]]
+    assert not watcher.has_film(film)
+
+
+def test_a_watched_folder_gives_films_their_later_subtitles_without_sending_them_again(
+    service: int, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, beside = tmp_path / "films", Beside()
+    folder.mkdir()
+    film, subtitles = media_samples.film(folder / "film.mp4", 1, 4.0), folder / "film.srt"
+    sent: list[str] = []
+    send_file = Client.send_file
+
+    def noted(self: Client, path: str, file: Path, *rest: Any, **more: Any) -> Any:
+        sent.append(file.name)
+        return send_file(self, path, file, *rest, **more)
+
+    monkeypatch.setattr(Client, "send_file", noted)
+    with Client(f"http://127.0.0.1:{service}", settings) as client:
+
+        def held() -> str | None:
+            (video,) = client.get("/v1/videos")["videos"]
+            return None if video["subtitles_url"] is None else client._http.get(video["subtitles_url"]).text
+
+        def go_on(notes: Notes, *steps: tuple[Callable[[], object], Callable[[], bool]]) -> Outcome:
+            """Watches; after each step until it had its effect."""
+            left, until = list(steps), time.monotonic() + 60
+            left[0][0]()
+
+            def stop() -> bool:
+                if left and sent and left[0][1]():
+                    left.pop(0)
+                    if left:
+                        left[0][0]()
+                return not left or time.monotonic() > until
+
+            outcome = watch(
+                lambda: Client(client.address, settings),
+                lambda: media_files([folder]),
+                lambda path: item_of(path, (), beside),
+                notes,
+                Console(quiet=True),
+                settled_after_s=0.05,
+                look_every_s=0.05,
+                stop=stop,
+            )
+            assert left == []
+            return outcome
+
+        def says(word: str) -> Callable[[], bool]:
+            return lambda: word in (held() or "")
+
+        outcome = go_on(
+            Notes(tmp_path / "notes.json"),
+            (lambda: None, lambda: held() is None),
+            (lambda: subtitles.write_text(CUE + "Hello\n"), says("Hello")),
+            (lambda: subtitles.write_text(CUE + "Goodbye\n"), says("Goodbye")),
+        )
+        assert outcome.subtitled == 2
+        (video,) = client.get("/v1/videos")["videos"]
+        where = f"/v1/videos/{video['id']}/subtitles"
+        client.send("PUT", where, {"Content-Type": "text/plain"}, (CUE + "Put by hand\n").encode())
+
+        def ingest() -> Outcome:
+            """As `mmv-search ingest` when it is run again, but for waiting for the film's job: there is no worker."""
+            with shown(Console(quiet=True)) as progress:
+                uploading = Uploading(client, Notes(tmp_path / "notes.json"), progress)
+                uploading.add(item_of(film, (), beside))
+                uploading.save()
+            assert uploading.pending == 1
+            return uploading.outcome
+
+        assert ingest().subtitled == 0  # what was sent is not sent again
+        assert says("Put by hand")()
+        subtitles.write_text(CUE + "At last\n")
+        assert ingest().subtitled == 1
+        assert says("At last")()
+        subtitles.write_text("no cue")
+        assert ingest().subtitled == 0
+        assert says("At last")()
+        client.send("DELETE", where)
+        subtitles.write_text(CUE + "At last\n")
+        assert ingest().subtitled == 1
+    assert sent == ["film.mp4"]
