@@ -12,7 +12,7 @@ MANIFEST = "bundle.json"
 ENCODERS = {"video": "video.onnx", "image": "image.onnx", "audio": "audio.onnx", "text": "text.onnx"}
 VOCABULARY = "vocab.txt"
 SHIPPED = "freedoom-fac-small"
-# `media.resize_cover`: area averaging, as our own networks are trained; bilinear, as the published weights need it.
+# `resize.Resizer`: area averaging, as our own networks are trained; bilinear, as the published weights need it.
 RESIZE_METHODS = ("area", "bilinear")
 # What encoders may compute in beside their own float32: int8 convolutions for CPUs, fp16 for GPUs.
 PRECISIONS = ("int8", "fp16")

@@ -2,10 +2,14 @@
 
 import copy
 
+import torch
 from torch import Tensor, nn
 
 from models.networks.instance import instance_head
+from models.networks.layout import layout, layout_dim
 from models.networks.mmv import MMV
+from models.networks.preact_resnet import ResNetConfig
+from models.networks.tsm_resnet import DeflatedTSMResNet
 
 
 class DeflatedMMV(nn.Module):
@@ -19,7 +23,12 @@ class DeflatedMMV(nn.Module):
         super().__init__()
         self.video = network.video.deflated()
         self.graph = copy.deepcopy(network.graph)
-        self.instance = instance_head(network.video.dim, network.config.instance_dim)
+        config = network.config
+        self.layout_rows = config.layout_rows
+        dim: int = network.video.dim
+        if isinstance(config.video, ResNetConfig):  # the only ones with a layout
+            dim += layout_dim(config.video.channels, self.layout_rows)
+        self.instance = instance_head(dim, config.instance_dim)
         for parameter in self.parameters():
             parameter.requires_grad_(False)
         for parameter in self.trainable():
@@ -36,8 +45,16 @@ class DeflatedMMV(nn.Module):
         return super().train(False)
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
-        """float32 [B, H, W, 3] in [0, 1] -> the outputs that the video network would give for the static clip."""
-        return self.graph.video(self.video(images))
+        """float32 [B, H, W, 3] in [0, 1] -> the outputs that the video network would give for the static clip.
+
+        And `seen` [B, S], which the instance head is for: the representation, and the layout where there is one.
+        """
+        if not self.layout_rows or not isinstance(self.video, DeflatedTSMResNet):
+            outputs = self.graph.video(self.video(images))
+            return {**outputs, "seen": outputs["representation"]}
+        representation, maps = self.video.with_maps(images)
+        outputs = self.graph.video(representation)
+        return {**outputs, "seen": torch.cat([representation, layout(maps, self.layout_rows)], dim=1)}
 
 
 def static_clip(images: Tensor, frames: int) -> Tensor:

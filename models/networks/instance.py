@@ -18,7 +18,7 @@ RIDGE, FLOOR = 0.03, 1e-6
 
 
 class InstanceHead(nn.Module):
-    """representation [B, D] -> instance [B, K], L2-normalised. Not trained: `fit` sets it."""
+    """representation [B, D], of stills with their layout -> instance [B, K], normalised. Not trained: `fit` sets it."""
 
     mean: Tensor
     matrix: Tensor

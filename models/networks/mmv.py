@@ -19,7 +19,9 @@ from models.networks.tsm_resnet import TSMResNet
 class MMVConfig:
     """Kind and sizes of the network. The defaults are the published TSM-ResNet-50.
 
-    `graph` is one of embedding_graph.GRAPHS; an `instance_dim` of 0 leaves the instance space out.
+    `graph` is one of embedding_graph.GRAPHS; an `instance_dim` of 0 leaves the instance space out. For stills it has,
+    beside the representation, the maps after the first units of a residual network, in `layout_rows` rows of cells
+    each (layout.py).
     """
 
     video: ResNetConfig | S3DConfig = field(default_factory=ResNetConfig)
@@ -29,11 +31,15 @@ class MMVConfig:
     fine_dim: int = FINE_DIM
     coarse_dim: int = COARSE_DIM
     instance_dim: int = 128
+    layout_rows: tuple[int, ...] = ()
     graph: str = "fac_relu"
 
     def __post_init__(self) -> None:
         if self.graph not in GRAPHS:
             raise ValueError(f"graph is {self.graph!r}; it must be one of {', '.join(GRAPHS)}")
+        units = len(self.video.channels) if isinstance(self.video, ResNetConfig) else 0
+        if len(self.layout_rows) > units or any(rows < 1 for rows in self.layout_rows):
+            raise ValueError(f"layout_rows is {self.layout_rows}; one number above 0 for each of up to {units} units")
         if self.graph == "shared" and self.fine_dim != self.coarse_dim:
             raise ValueError(f"a shared graph has one space: fine_dim {self.fine_dim} != coarse_dim {self.coarse_dim}")
 

@@ -91,8 +91,14 @@ class ResNetV2(nn.Module):
         self.out_channels = channels
 
     def forward(self, x: Tensor, shift: Shift | None = None) -> Tensor:
+        return torch.relu(self.final_norm(self.unit_maps(x, shift)[-1]))
+
+    def unit_maps(self, x: Tensor, shift: Shift | None = None) -> list[Tensor]:
+        """The map after each unit, [B, channels[i], H/4, W/4] and so on, before any norm."""
         x = same_max_pool(self.stem(x))
+        maps = []
         for unit in self.units:
             for block in unit:  # type: ignore[attr-defined]
                 x = block(x, shift)
-        return torch.relu(self.final_norm(x))
+            maps.append(x)
+        return maps

@@ -63,4 +63,9 @@ class DeflatedTSMResNet(nn.Module):
         self.trunk = copy.deepcopy(network.trunk, shared)
 
     def forward(self, images: Tensor) -> Tensor:
-        return mean_pool(self.trunk(images.permute(0, 3, 1, 2)))
+        return self.with_maps(images)[0]
+
+    def with_maps(self, images: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """The representation, and the map after each unit (`ResNetV2.unit_maps`)."""
+        maps = self.trunk.unit_maps(images.permute(0, 3, 1, 2))
+        return mean_pool(torch.relu(self.trunk.final_norm(maps[-1]))), maps

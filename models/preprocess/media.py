@@ -15,7 +15,9 @@ import av
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from models.preprocess import published
+from models.preprocess.resize import Resizer
+from models.preprocess.resize import quarter_turns as quarter_turns
+from models.preprocess.resize import resize_cover as resize_cover
 
 # Self-contained containers only: no playlists, no concatenation scripts, nothing that opens other files or the network.
 FORMATS = (
@@ -169,10 +171,11 @@ def read_frames(
     """Frames `step_s` apart from `start_s` on: for each time the picture on show then, as uint8 [height, width, 3].
 
     Memory stays that of one decoded frame, whatever the film's length. Stops at the end, or where decoding breaks.
-    `method` is that of `resize_cover`.
+    `method` is that of `Resizer`.
     """
+    resize = Resizer(height, width, method)
     for frame in frames_on_grid(path, step_s, threads, start_s):
-        yield resize_cover(frame, height, width, method)
+        yield resize(frame)
 
 
 def frames_on_grid(
@@ -265,33 +268,6 @@ def read_image(
     except (OSError, ValueError, SyntaxError) as error:
         raise MediaError("not_an_image", f"The picture is damaged and cannot be read ({error}).") from None
     return resize_cover(av.VideoFrame.from_ndarray(np.ascontiguousarray(rgb), format="rgb24"), height, width, method)
-
-
-def resize_cover(frame: av.VideoFrame, height: int, width: int, method: str = "area") -> np.ndarray:
-    """Scale a frame until it covers height x width, cut the centre: uint8 [height, width, 3].
-
-    The container's rotation is honoured, so a phone's clip and its still look the same. `method`: "area" averages, as
-    the networks trained here see pictures; "bilinear" is what the published weights are for (`published.py`). Raises
-    ValueError for another.
-    """
-    turns = quarter_turns(frame)
-    if method == "bilinear":
-        upright = np.rot90(frame.to_ndarray(format="rgb24"), turns)
-        return published.resize_and_crop(upright, height, width)
-    if method != "area":
-        raise ValueError(f"resize method {method!r} is not known; known are area and bilinear")
-    target_h, target_w = (width, height) if turns % 2 else (height, width)
-    scale = max(target_h / frame.height, target_w / frame.width)
-    h, w = max(target_h, round(frame.height * scale)), max(target_w, round(frame.width * scale))
-    picture = frame.reformat(width=w, height=h, format="rgb24", interpolation="AREA").to_ndarray()
-    top, left = (h - target_h) // 2, (w - target_w) // 2
-    picture = picture[top : top + target_h, left : left + target_w]
-    return np.ascontiguousarray(np.rot90(picture, turns) if turns else picture)
-
-
-def quarter_turns(frame: av.VideoFrame) -> int:
-    """How often the container wants a frame turned by 90 degrees counter-clockwise: 0 to 3."""
-    return round(frame.rotation / 90) % 4
 
 
 def _stretched(frame: av.VideoFrame, aspect: float) -> av.VideoFrame:

@@ -1,5 +1,8 @@
 """The network as a whole; what its parts compute is tested by topic."""
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 import torch
 from torch.nn import functional as F
@@ -7,9 +10,11 @@ from torch.nn import functional as F
 from models.networks.deflation import DeflatedMMV, static_clip
 from models.networks.embedding_graph import FACGraph
 from models.networks.instance import InstanceHead
+from models.networks.layout import cell_means, layout, layout_dim
 from models.networks.log_mel import LogMelConfig
 from models.networks.mmv import MMV, MMVConfig
 from models.networks.preact_resnet import ResNetConfig
+from models.networks.s3d import S3DConfig
 
 TINY = ResNetConfig("basic", (1, 1, 1, 1), (8, 16, 16, 16), 8)
 CONFIG = MMVConfig(TINY, TINY, LogMelConfig(8000, 256, 128, 16, 80, 3600), text_dim=24, fine_dim=12, coarse_dim=10)
@@ -76,3 +81,39 @@ def test_instance_head_of_moments_that_never_change_is_finite() -> None:
     still = torch.randn(100, 4)
     head.fit(still, still)
     assert torch.isfinite(head(still)).all()
+
+
+def test_layout_tells_where_things_are() -> None:
+    picture = torch.zeros(1, 2, 5, 7)
+    picture[0, 1, 4, 6] = 1.0  # in the last cell, and in no other
+    cells = cell_means(picture, 2, 3)
+    assert cells.shape == (1, 2, 2, 3)
+    assert cells[0, 1, 1, 2].item() == pytest.approx(6 / 35)
+    assert cells.sum().item() == pytest.approx(6 / 35)
+    # A pixel on an edge belongs to both cells, in parts; the mean of the cells is that of the picture.
+    torch.manual_seed(0)
+    map_ = torch.rand(2, 3, 10, 14)
+    assert torch.allclose(cell_means(map_, 3, 4).mean((2, 3)), map_.mean((2, 3)), atol=1e-6)
+    assert torch.allclose(cell_means(map_, 5, 7), F.adaptive_avg_pool2d(map_, (5, 7)), atol=1e-6)
+    seen = layout([map_ - 0.5, map_, map_], (2, 3))
+    assert seen.shape == (2, layout_dim((3, 3, 3), (2, 3)))
+    assert (seen >= 0).all()
+
+
+def test_a_still_is_told_apart_by_its_representation_and_its_layout(network: MMV) -> None:
+    images = torch.rand(2, 40, 48, 3)
+    plain = DeflatedMMV(network)(images)
+    network.config = replace(CONFIG, layout_rows=(2, 3))
+    deflated = DeflatedMMV(network)
+    seen = deflated(images)["seen"]
+    assert torch.equal(plain["seen"], plain["representation"])
+    assert torch.equal(seen[:, : network.video.dim], plain["representation"])
+    assert deflated.instance is not None
+    assert seen.shape == (2, len(deflated.instance.mean))
+    assert seen.shape[1] == network.video.dim + 8 * 6 + 16 * 12
+
+
+@pytest.mark.parametrize("wrong", [{"layout_rows": (0,)}, {"video": S3DConfig(), "layout_rows": (2,)}])
+def test_a_layout_that_no_network_has_is_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="layout_rows"):
+        replace(CONFIG, **wrong)

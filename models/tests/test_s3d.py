@@ -225,7 +225,7 @@ def test_deflated_filters_are_summed_over_time() -> None:
 
 def test_only_scales_and_offsets_of_the_deflated_network_are_trainable() -> None:
     torch.manual_seed(0)
-    network = MMV(replace(tiny.NETWORK, video=NARROW), torch.randn(20, 6))
+    network = MMV(replace(tiny.NETWORK, video=NARROW, layout_rows=()), torch.randn(20, 6))
     deflated = DeflatedMMV(network)
     norms = [m for m in network.video.modules() if isinstance(m, nn.BatchNorm3d)]
     trainable = {name for name, p in deflated.named_parameters() if p.requires_grad}

@@ -31,7 +31,7 @@ from models.training.verify import compare
 
 QUIET = Console(quiet=True)
 # Without the instance space: to a barely trained S3D all pictures are nearly one, and whitening would show rounding.
-NARROW_S3D = replace(tiny.NETWORK, video=S3DConfig(width=0.1), instance_dim=0)
+NARROW_S3D = replace(tiny.NETWORK, video=S3DConfig(width=0.1), instance_dim=0, layout_rows=())
 NETWORKS = {graph: replace(tiny.NETWORK, graph=graph) for graph in GRAPHS} | {
     "s3d, disjoint": replace(NARROW_S3D, graph="disjoint"),
     "s3d, raw": replace(NARROW_S3D, video=S3DConfig(width=0.1, space_to_depth=False)),

@@ -16,7 +16,13 @@ INPUTS = InputSpec(window_s=1.6, hop_s=0.8, frames=4, frame_height=32, frame_wid
 TRUNK = ResNetConfig("basic", (1, 1, 1, 1), (8, 16, 16, 32), 8)
 # A window is 64 spectrogram frames: every size on the way through the network is even, the exporter's hardest case.
 NETWORK = MMVConfig(
-    TRUNK, TRUNK, LogMelConfig(8000, 256, 200, 24, 80, 3600, offset=0.01), text_dim=32, fine_dim=32, coarse_dim=32
+    TRUNK,
+    TRUNK,
+    LogMelConfig(8000, 256, 200, 24, 80, 3600, offset=0.01),
+    text_dim=32,
+    fine_dim=32,
+    coarse_dim=32,
+    layout_rows=(2, 3),
 )
 
 

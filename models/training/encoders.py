@@ -40,8 +40,9 @@ class ImageEncoder(nn.Module):
         self.outputs = (*SPACES, "instance") if deflated.instance is not None else SPACES
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        outputs = _outputs(self.deflated(images.float() / 255))
-        return outputs if self.deflated.instance is None else (*outputs, self.deflated.instance(outputs[-1]))
+        found = self.deflated(images.float() / 255)
+        outputs = _outputs(found)
+        return outputs if self.deflated.instance is None else (*outputs, self.deflated.instance(found["seen"]))
 
 
 class AudioEncoder(nn.Module):
