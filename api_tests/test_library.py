@@ -111,6 +111,18 @@ def test_a_cancelled_job_leaves_a_video_that_can_be_uploaded_again(server: Serve
     server.http.delete(f"/v1/videos/{uploaded['video_id']}")
 
 
+def test_a_film_that_was_set_aside_is_taken_in_again_without_its_bytes(server: Server, tmp_path: Path) -> None:
+    uploaded = server.upload(media_samples.film(tmp_path / "aside.mp4", 25, 20.0))
+    server.http.delete(f"/v1/jobs/{uploaded['job_id']}")
+    again = server.http.post(f"/v1/jobs/{uploaded['job_id']}/retry")
+    assert again.status_code == 202
+    assert server.wait(again.json()["id"])["status"] == "done"
+    assert server.http.get(f"/v1/videos/{uploaded['video_id']}").json()["status"] == "ready"
+    still = media_samples.still(tmp_path / "q.png", 25, 8.0)
+    assert server.query("image", still).json()["results"][0]["video_id"] == uploaded["video_id"]
+    server.http.delete(f"/v1/videos/{uploaded['video_id']}")
+
+
 def test_jobs_are_listed_by_status(server: Server, library: Library) -> None:
     done = server.http.get("/v1/jobs", params={"status": "done", "limit": 100}).json()["jobs"]
     assert {job["video_id"] for job in done} >= library.everything

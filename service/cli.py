@@ -10,7 +10,7 @@ for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 import typer  # noqa: E402
 
 from models.training.cli import register as register_training  # noqa: E402
-from service.commands import adapt, audit, backup, bundle, demo, index, ingest, keys, search, serve, worker  # noqa: E402
+from service.commands import adapt, audit, backup, bundle, demo, index, ingest, jobs, keys, search, serve, worker  # noqa: E402
 from service.commands.common import err, told  # noqa: E402
 
 app = typer.Typer(
@@ -31,6 +31,7 @@ app.command()(audit.audit)
 app.add_typer(search.app, name="search")
 app.add_typer(index.app, name="index")
 app.add_typer(bundle.app, name="bundle")
+app.add_typer(jobs.app, name="jobs")
 app.add_typer(keys.app, name="keys")
 register_training(app, bundle.app)
 

@@ -17,7 +17,7 @@ SCOPES = {
     "library": "listing, describing, changing and deleting videos",
     "media": "playing and downloading the files",
     "uploads": "adding videos",
-    "jobs": "watching and cancelling jobs",
+    "jobs": "watching jobs, cancelling them, trying them again",
     "admin": "index, models, keys, audit",
 }
 

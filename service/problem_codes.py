@@ -67,6 +67,8 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     # jobs
     "media_missing": (500, "The file is gone from the media store"),
     "nothing_to_find": (422, "Nothing can be seen or heard in the file"),
+    "job_not_failed": (409, "Nothing to try again"),
+    "media_gone": (410, "The file is not kept any more"),
     "ingest_cancelled": (409, "The ingest was cancelled"),
     "worker_died": (500, "The worker died on this job"),
     "training_unavailable": (409, "Training is not installed"),

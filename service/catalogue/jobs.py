@@ -27,6 +27,7 @@ class JobLost(Exception):
 
 
 ACTIVE = ("queued", "running")
+GIVEN_UP = ("failed", "cancelled")
 # A job that took its worker down this often is given up, or it would go on for ever.
 MAX_ATTEMPTS = 5
 # Without a sign of life for so long, a running job counts as abandoned (workers beat twice a second).
@@ -171,7 +172,8 @@ class JobQueries:
                     row.video_id,
                     problem_document(
                         "ingest_cancelled",
-                        "The job was cancelled before it was done; upload the file again to start anew.",
+                        "The job was cancelled before it was done; try it again (POST /v1/jobs/{id}/retry), or delete "
+                        "the video.",
                     ),
                 )
             session.flush()

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from sqlalchemy import Select, delete, func, select
+from sqlalchemy.orm import Session
 
 from service.catalogue.audit import append_audit
 from service.catalogue.engine import Database
 from service.catalogue.erasures import record_erasure
-from service.catalogue.jobs import ACTIVE, job_from_row, new_job_row
+from service.catalogue.jobs import ACTIVE, GIVEN_UP, job_from_row, new_job_row
 from service.catalogue.paging import page
 from service.catalogue.records import Job, MediaFacts, Video, VideoStatus
 from service.catalogue.segments import append_change
@@ -45,6 +46,25 @@ def _waiting_for(bundle: str) -> Select[str]:
     """Ids of ready videos without segments of a bundle."""
     embedded = select(SegmentRow.id).where(SegmentRow.video_id == VideoRow.id, SegmentRow.bundle == bundle).exists()
     return select(VideoRow.id).where(VideoRow.status == "ready", ~embedded)
+
+
+def _last_ingest(session: Session, video_id: str | None) -> JobRow | None:
+    """The newest job that takes a video in, whatever became of it."""
+    return session.scalars(
+        select(JobRow)
+        .where(JobRow.video_id == video_id, JobRow.kind == "ingest")
+        .order_by(JobRow.created_at.desc(), JobRow.id.desc())
+        .limit(1)
+    ).first()
+
+
+def _begin_ingest(session: Session, video: VideoRow) -> JobRow:
+    """A new job for a video; one that is searchable (with another model) stays so meanwhile."""
+    job = new_job_row("ingest", video.id, {})
+    session.add(job)
+    if video.status != "ready":
+        video.status, video.problem = "pending", None
+    return job
 
 
 def _tag_rows(tags: Sequence[str]) -> list[TagRow]:
@@ -92,21 +112,32 @@ class VideoQueries:
                     created_at=datetime.now(UTC),
                 )
                 session.add(row)
-            job = session.scalars(
-                select(JobRow)
-                .where(JobRow.video_id == row.id, JobRow.kind == "ingest")
-                .order_by(JobRow.created_at.desc(), JobRow.id.desc())
-                .limit(1)
-            ).first()
+            job = _last_ingest(session, row.id)
             if job is None or created or (row.status != "ready" and job.status not in ACTIVE):
-                job = new_job_row("ingest", row.id, {})
-                session.add(job)
-                row.status, row.problem = "pending", None
+                job = _begin_ingest(session, row)
             if subtitles is not None:
                 session.merge(SubtitlesRow(video_id=row.id, vtt=subtitles))
             session.flush()
             session.refresh(row, ["has_subtitles"])
             return video_from_row(row), job_from_row(job), created
+
+    def ingest_again(self, job_id: str) -> Job | None:
+        """Queues the ingest of a video anew whose job failed or was cancelled: the new job, or the one that is at it.
+
+        None when there is nothing to do again: there is no such ingest, it did not fail, the video is deleted, or a
+        later job has taken it in.
+        """
+        with self._database.write() as session:
+            given_up = session.get(JobRow, job_id)
+            if given_up is None or given_up.kind != "ingest" or given_up.status not in GIVEN_UP:
+                return None
+            video = session.get(VideoRow, given_up.video_id)
+            last = _last_ingest(session, given_up.video_id)
+            if video is None or last is None or last.status == "done":
+                return None
+            job = last if last.status in ACTIVE else _begin_ingest(session, video)
+            session.flush()
+            return job_from_row(job)
 
     def video(self, video_id: str) -> Video | None:
         """One video, or None."""

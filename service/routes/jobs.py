@@ -1,18 +1,20 @@
-"""Jobs: listing, progress, cancelling."""
+"""Jobs: listing, progress, cancelling, trying again."""
 
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from service import catalogue, problems
 from service.auth import Access, CallerOf, require_role
-from service.problems import not_found
+from service.catalogue.jobs import GIVEN_UP
+from service.problems import Refused, not_found
 from service.schemas.jobs import Job, JobPage, JobStatus
 from service.state import State, StateOf
+from service.taking_in import require_room
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
@@ -50,6 +52,23 @@ async def cancel_job(state: StateOf, caller: CallerOf, job_id: str) -> Job:
     job = await state.read(state.catalogue.cancel_job, job_id, caller.actor)
     if job is None:
         raise not_found("job", job_id)
+    return job_schema(job)
+
+
+@router.post(
+    "/{job_id}/retry",
+    status_code=202,
+    responses=problems.openapi(
+        *("job_not_found", "job_not_failed", "media_gone", "queue_unavailable", "queue_full", "storage_full")
+    ),
+)
+async def retry_job(response: Response, state: StateOf, job_id: str) -> Job:
+    """Take a video in again whose job failed or was cancelled, from the file that is kept; nothing is uploaded.
+
+    The answer is the new job (or the one that is at the video already); its limits are those of now.
+    """
+    job = await state.read(_retry, state, job_id)
+    response.headers["Location"] = f"/v1/jobs/{job.id}"
     return job_schema(job)
 
 
@@ -94,6 +113,34 @@ async def _job(state: State, job_id: str) -> catalogue.Job:
     job = await state.read(state.catalogue.job, job_id)
     if job is None:
         raise not_found("job", job_id)
+    return job
+
+
+def _retry(state: State, job_id: str) -> catalogue.Job:
+    given_up = state.catalogue.job(job_id)
+    if given_up is None:
+        raise not_found("job", job_id)
+    if given_up.kind != "ingest":
+        raise Refused(
+            "job_not_failed",
+            f"Only jobs that take videos in are tried again here. This one is of the kind {given_up.kind}: start that "
+            "anew by its own call, and it goes on where it was.",
+        )
+    if given_up.status not in GIVEN_UP:
+        raise Refused(
+            "job_not_failed", f"Only failed and cancelled jobs are tried again; this one is {given_up.status}."
+        )
+    video = state.catalogue.video(given_up.video_id or "")
+    if video is None:
+        raise Refused("media_gone", "The video was deleted, with its file. Upload it again.")
+    if not state.store.path(video.sha256).is_file():
+        raise Refused("media_gone", "The file is no longer in the media store. Delete the video, upload it again.")
+    require_room(state)
+    job = state.catalogue.ingest_again(job_id)
+    if job is None:
+        raise Refused("job_not_failed", f"A later job has taken the video {video.id} in; there is nothing to do again.")
+    if job.status == "queued":
+        state.queue.enqueue(job.id)
     return job
 
 

@@ -1,5 +1,6 @@
 """The command line, as a user has it: real processes, a real service; bad input is one line and exit status 1."""
 
+import contextlib
 import errno
 import json
 import os
@@ -12,9 +13,11 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from sqlalchemy.exc import DatabaseError, IntegrityError
 
+from models.tests import media_samples
 from service.catalogue import open_catalogue
 from service.commands.common import told
 from service.settings import Settings
@@ -116,6 +119,27 @@ def test_bad_files_are_told_one_by_one(home: Path, samples: Path, service: subpr
     assert_one_line(run("ingest", samples / "nothing.mp4", home=home), "does not exist")
     assert_one_line(run("search", "audio", samples / "silent.mp4", home=home), "no sound")
     assert_one_line(run("search", "image", samples / "nothing.png", home=home), "not a file")
+
+
+def test_a_film_that_was_set_aside_is_listed_with_its_reason_and_tried_again(
+    home: Path, service: subprocess.Popen[bytes], tmp_path: Path
+) -> None:
+    silent = media_samples.sound_file(tmp_path / "nothing.wav", wave=np.zeros(5 * media_samples.RATE, np.float32))
+    first = run("ingest", silent, home=home)
+    assert "Nothing can be seen or heard" in first.stderr
+    listed = run("jobs", "list", "--status", "failed", "--json", home=home).stdout
+    job = json.loads(listed)
+    again = run("jobs", "retry", job["video_id"], home=home)
+    assert again.returncode == 0, again.stderr
+    assert job["video_id"] in again.stdout
+    assert job["id"] not in again.stdout
+    with contextlib.closing(open_catalogue(Settings(home=home))) as catalogue:
+        wait_for(lambda: not catalogue.active_jobs(("ingest",)))
+    assert "Nothing can be seen or heard" in run("jobs", "list", "-n", "1", home=home).stdout
+    assert run("jobs", "retry", "--all", home=home).stdout.count(job["video_id"]) == 1
+    unknown = run("jobs", "retry", "j_0", "v_0", home=home)
+    assert (unknown.returncode, unknown.stderr.count("✗")) == (1, 2)
+    assert_one_line(run("jobs", "retry", home=home), "--all")
 
 
 def test_the_index_is_rebuilt_shown_and_verified(home: Path, samples: Path, service: subprocess.Popen[bytes]) -> None:
