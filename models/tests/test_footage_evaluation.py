@@ -22,7 +22,7 @@ from models.training.evaluation.footage_clips import EmbeddedClips, embed_clips,
 from models.training.evaluation.footage_deflation import deflation, gap_closed, inflated_fine
 from models.training.evaluation.footage_pictures import FAILURES, FOUND, LARGEST, write_pictures
 from models.training.evaluation.footage_report import report
-from models.training.evaluation.footage_retrieval import evaluate, item_retrieval, named_right
+from models.training.evaluation.footage_retrieval import evaluate, found_alike, item_retrieval, named_right
 from models.training.evaluation.wordings import GENERATOR, PLAIN_LANGUAGE
 
 WORDINGS = {
@@ -79,6 +79,9 @@ def test_every_figure_has_its_chance_and_its_interval(metrics: dict[str, Any]) -
         assert low <= concepts["mean_average_precision"] <= high
     named = metrics["naming"]["monster"][GENERATOR]
     assert (named["clips"], named["classes"], named["chance"]) == (18, 3, pytest.approx(1 / 3))
+    alike = metrics["alike"]["monster"]
+    assert (alike["stills"], alike["chance"]) == (18, pytest.approx(5 / 17))
+    assert alike["interval"][0] <= alike["precision"] <= alike["interval"][1]
     gap = metrics["gap"]["precision_at_5"]
     own, plain = (metrics["concepts"][w]["precision_at_5"] for w in (GENERATOR, PLAIN_LANGUAGE))
     assert gap["points"] == pytest.approx(own - plain, abs=1e-4)
@@ -97,10 +100,23 @@ def test_what_is_the_same_is_found_and_what_is_named_is_right(encoders: Encoders
     assert named["monster"][""].right == 1
 
 
+def test_a_still_finds_other_clips_of_what_it_shows(found: EmbeddedClips) -> None:
+    """Of three colours with six clips each: vectors of the colours alone find the others, and no clip counts itself."""
+    which = [list(COLOURS).index(c.concepts[0].removeprefix("monster:")) for c in found.clips]
+    colours = np.eye(len(COLOURS), dtype=np.float32)[which]
+    frames = np.repeat(colours[:, None], 2, axis=1)
+    seen = replace(found, image_fine=colours, video_fine=colours, image_coarse=colours, video_coarse=colours)
+    seen = replace(seen, image_instance=colours, frame_fine=frames, frame_instance=frames)
+    assert found_alike(seen)["monster"].precision == 1
+    lonely = [replace(clip, concepts=[f"monster:{i}"]) for i, clip in enumerate(found.clips)]
+    assert found_alike(replace(seen, clips=lonely)) == {}
+
+
 def test_the_page_tells_figures_but_no_query_of_the_plain_wording(metrics: dict[str, Any]) -> None:
     page = report(metrics, "mmv-search evaluate")
     assert "| image -> moment, as the service searches | 18 | " in page
     assert "points of P@5" in page
+    assert "| monster | 18 | " in page
     assert "| monster | plain language | 18 | 3 | " in page
     assert "a red square [monster:red]" in page
     assert "red tone" not in page

@@ -27,6 +27,8 @@ def report(metrics: dict[str, Any], command: str) -> str:
         )
     if metrics.get("naming"):
         parts.append(_naming(metrics["naming"]))
+    if metrics.get("alike"):
+        parts.append(_alike(metrics["alike"]))
     if "deflation" in metrics:
         parts.append(_deflation(metrics["deflation"]))
     if GENERATOR in metrics["concepts"]:
@@ -94,6 +96,19 @@ def _naming(kinds: dict[str, Any]) -> str:
         for wording, n in wordings.items():
             right = _share(n["right"], n["interval"])
             lines.append(f"| {kind} | {wording} | {n['clips']} | {n['classes']} | {right} | {100 * n['chance']:.1f} |")
+    return "\n".join(lines)
+
+
+def _alike(kinds: dict[str, Any]) -> str:
+    lines = [
+        "By a still, other clips of what it shows: the share of the first five beside its own clip, as the service "
+        "ranks, which looks for the very same moment first.",
+        "",
+        "| what is shown | stills | P@5 | chance |",
+        "|---|---|---|---|",
+    ]
+    for kind, a in kinds.items():
+        lines.append(f"| {kind} | {a['stills']} | {_share(a['precision'], a['interval'])} | {100 * a['chance']:.1f} |")
     return "\n".join(lines)
 
 

@@ -1,7 +1,7 @@
 """Held-out evaluation of a bundle on a footage set: every direction that the service searches in, beside chance."""
 
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +10,17 @@ import numpy as np
 from models.runtime import Encoders
 from models.training.data.manifest import Clip
 from models.training.evaluation import product_ranking as product
-from models.training.evaluation.bootstrap import middle, resamples
+from models.training.evaluation.bootstrap import Interval, interval, middle, resamples
 from models.training.evaluation.footage_ceiling import ceilings
 from models.training.evaluation.footage_clips import EmbeddedClips, described, embed_clips, said, text_rows
-from models.training.evaluation.metrics import Concepts, Naming, Retrieval, concept_precision, naming, retrieval
+from models.training.evaluation.metrics import TOP, Concepts, Naming, Retrieval, concept_precision, naming, retrieval
 from models.training.evaluation.product_ranking import best_frame, fused
 from models.training.evaluation.wordings import FOOTAGE_WORDINGS, GENERATOR, PLAIN_LANGUAGE, Wordings, pairs
 
 # What a disjoint graph cannot do.
 SOUND_AND_TEXT = ("text -> video + sound", "audio -> text", "text -> audio")
 SAID = "what is said at the event -> video"
+ALIKE = ("monster", "weapon")  # what a still of it shows large
 # Naming: which concepts compete, and on clips of which events (of any, where none is said).
 NAMED = {
     "monster": ("monster:", {"monster", "fight"}),
@@ -60,6 +61,7 @@ def evaluate(
             name: {wording: asdict(n) for wording, n in rows.items()}
             for name, rows in named_right(encoders, found, wordings).items()
         },
+        "alike": {k: asdict(v) for k, v in found_alike(found).items()},
         **({"gap": gap(concepts)} if {GENERATOR, PLAIN_LANGUAGE} <= set(concepts) else {}),
     }
 
@@ -137,6 +139,38 @@ def named_right(encoders: Encoders, found: EmbeddedClips, wordings: Wordings) ->
             means /= np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-9)
             relevant = np.array([[name in found.clips[i].concepts for name in names] for i in rows])
             out.setdefault(kind, {})[wording] = naming(by_words(found, means)[:, rows].T, relevant)
+    return out
+
+
+@dataclass(frozen=True)
+class Alike:
+    """The share of a still's first `TOP` clips (or as many as there are) beside its own that have its concept too."""
+
+    stills: int
+    precision: float
+    chance: float
+    interval: Interval
+
+
+def found_alike(found: EmbeddedClips) -> dict[str, Alike]:
+    """By kind of concept: whether a still finds other clips of what it shows, as the service ranks."""
+    scores = _by_still(found)
+    np.fill_diagonal(scores, -np.inf)
+    first = np.argsort(-scores, axis=1, kind="stable")[:, : min(TOP, len(scores) - 1)]
+    out = {}
+    for kind in ALIKE:
+        prefix, events = NAMED[kind]
+        own = [{c for c in clip.concepts if c.startswith(prefix)} for clip in found.clips]
+        rows = [i for i, clip in enumerate(found.clips) if _is_of(clip, list(own[i]), events)]
+        same = np.array([[bool(own[i] & other) for other in own] for i in rows]).reshape(len(rows), len(own))
+        same[np.arange(len(rows)), rows] = False
+        there = same.any(axis=1)
+        if there.any():
+            others = same[there].sum(axis=1)
+            hits = np.take_along_axis(same, first[rows], axis=1)[there]
+            looked_at = np.minimum(TOP, others)
+            right = (hits & (np.arange(hits.shape[1]) < looked_at[:, None])).sum(axis=1) / looked_at
+            out[kind] = Alike(len(right), float(right.mean()), float(others.mean() / (len(own) - 1)), interval(right))
     return out
 
 
