@@ -15,9 +15,8 @@ import av
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from models.preprocess.resize import Resizer
-from models.preprocess.resize import quarter_turns as quarter_turns
-from models.preprocess.resize import resize_cover as resize_cover
+from models.preprocess.resize import Resizer, quarter_turns, resize_cover
+from models.preprocess.unseen import Unseen
 
 # Self-contained containers only: no playlists, no concatenation scripts, nothing that opens other files or the network.
 FORMATS = (
@@ -198,10 +197,13 @@ def frames_on_grid(
         shown: av.VideoFrame | None = None
         step, end = 0, 0.0
         aspect = _aspect(stream)
-        for frame in _decode(container, stream):
+        unseen = Unseen(stream, step_s)
+        for frame in _decoded(unseen.passed(container.demux(stream))):
             t = frame.time if frame.time is not None else end
             if start is None:
                 start = t + start_s
+            # Half pictures, which come two to a frame, are all decoded.
+            unseen.start = None if frame.interlaced_frame else start
             t -= start
             while shown is not None and step * step_s < t - 1e-6:
                 yield shown
@@ -357,7 +359,10 @@ def _frame_seconds(frame: av.VideoFrame, stream: "av.video.stream.VideoStream") 
 
 def _decode(container: "av.container.InputContainer", stream: "av.stream.Stream") -> Iterator:
     """Frames of a stream; damaged packets are skipped, a broken end is an end."""
-    packets = container.demux(stream)
+    return _decoded(container.demux(stream))
+
+
+def _decoded(packets: "Iterator[av.packet.Packet]") -> Iterator:
     while True:
         try:
             packet = next(packets)

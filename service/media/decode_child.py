@@ -23,6 +23,7 @@ from PIL import Image
 from models.bundle import InputSpec
 from models.preprocess import media
 from models.preprocess.media import MediaError, MediaInfo
+from models.preprocess.resize import Resizer, quarter_turns
 from models.preprocess.windows import fit_frames, spread, window_starts
 from service.media import sandbox
 from service.media.pipe import Parts, send
@@ -226,7 +227,7 @@ def query_video(file: OneFile, inputs: dict[str, Any], limits: dict[str, Any], m
     if info.is_image:
         raise MediaError("no_picture", "The file is a still image, not a clip. Search by image instead.")
     shown = media.frames_on_grid(file, spec.step_s, threads=2, max_pixels=limits["max_pixels"])
-    frames = (media.resize_cover(frame, spec.frame_height, spec.frame_width, spec.resize) for frame in shown)
+    frames = map(Resizer(spec.frame_height, spec.frame_width, spec.resize), shown)
     longest = int(info.duration_s / spec.step_s) + spec.frames  # whatever the pictures' own times say
     grid = np.stack(list(islice(frames, longest)) or [_none()])
     starts = window_starts(len(grid) * spec.step_s, spec.window_s, spec.hop_s, spec.step_s)
@@ -335,17 +336,20 @@ class _Picture:
         self._source = media.frames_on_grid(file.again(), spec.step_s, threads, begin * spec.step_s, most)
         self._spec = spec
         self._middles = {first + spec.frames // 2 for first in firsts}
-        self._width = thumbnail_width
+        self._resize = Resizer(spec.frame_height, spec.frame_width, spec.resize)
+        self._jpegs = _Jpegs(thumbnail_width)
         self._frames: deque[np.ndarray] = deque()
         self._first = begin  # index of _frames[0]
         # Frames before this one were new in an earlier window.
         self._embedded = firsts[first_window - 1] + spec.frames if first_window else 0
         self._thumbnails: dict[int, np.ndarray] = {}
         self._last: tuple[av.VideoFrame, np.ndarray] | None = None
+        # What stands in for the middle of a window that has none: the first picture, or the latest thumbnail.
+        self._first_frame: av.VideoFrame | None = None
         self._last_jpeg: np.ndarray | None = None
         self._preview = preview
         self._previewed: list[tuple[int, np.ndarray]] = []
-        self._preview_shape = _preview_shape(facts.width or 1, facts.height or 1)
+        self._resize_preview = Resizer(*_preview_shape(facts.width or 1, facts.height or 1))
 
     def take_preview(self) -> list[tuple[int, np.ndarray]]:
         """Pictures of the preview that came since the last call: which one it is, uint8 [h, w, 3]."""
@@ -377,6 +381,8 @@ class _Picture:
     def thumbnail(self, first: int) -> np.ndarray | None:
         """JPEG bytes, uint8 [n], of a window's middle, or of the last picture before it."""
         middle = first + self._spec.frames // 2
+        if self._last_jpeg is None and self._first_frame is not None:
+            self._last_jpeg = self._jpegs.make(self._first_frame)
         jpeg = self._thumbnails.get(middle, self._last_jpeg)
         for old in [index for index in self._thumbnails if index <= first]:
             del self._thumbnails[old]
@@ -388,14 +394,15 @@ class _Picture:
             return False
         index = self._first + len(self._frames)
         if self._last is None or self._last[0] is not frame:
-            small = media.resize_cover(frame, self._spec.frame_height, self._spec.frame_width, self._spec.resize)
-            self._last = (frame, small)
+            self._last = (frame, self._resize(frame))
         self._frames.append(self._last[1])
-        if index in self._middles or self._last_jpeg is None:
-            self._last_jpeg = _jpeg(frame, self._width)
+        if self._first_frame is None:
+            self._first_frame = frame
+        if index in self._middles:
+            self._last_jpeg = self._jpegs.make(frame)
             self._thumbnails[index] = self._last_jpeg
         if index in self._preview:
-            small = media.resize_cover(frame, *self._preview_shape)
+            small = self._resize_preview(frame)
             self._previewed += [(at, small) for at, wanted in enumerate(self._preview) if wanted == index]
         return True
 
@@ -456,15 +463,23 @@ def _preview_shape(width: int, height: int) -> tuple[int, int]:
     return max(8, round(height * scale)), max(8, round(width * scale))
 
 
-def _jpeg(frame: av.VideoFrame, width: int) -> np.ndarray:
-    """A frame as a JPEG of `width` pixels, in its own shape (turned and stretched as it is to be shown)."""
-    shown_w, shown_h = frame.width, frame.height
-    if media.quarter_turns(frame) % 2:
-        shown_w, shown_h = shown_h, shown_w
-    height = min(max(round(width * shown_h / shown_w), 16), 4 * width)
-    buffer = io.BytesIO()
-    Image.fromarray(media.resize_cover(frame, height, width)).save(buffer, "JPEG", quality=82)
-    return np.frombuffer(buffer.getvalue(), np.uint8)
+class _Jpegs:
+    """Frames as JPEGs of one width, each in its own shape (turned and stretched as it is to be shown)."""
+
+    def __init__(self, width: int):
+        self._width = width
+        self._resizers: dict[int, Resizer] = {}  # by height: nearly always one
+
+    def make(self, frame: av.VideoFrame) -> np.ndarray:
+        """uint8 [n], the bytes of the file."""
+        shown_w, shown_h = frame.width, frame.height
+        if quarter_turns(frame) % 2:
+            shown_w, shown_h = shown_h, shown_w
+        height = min(max(round(self._width * shown_h / shown_w), 16), 4 * self._width)
+        resize = self._resizers.setdefault(height, Resizer(height, self._width))
+        buffer = io.BytesIO()
+        Image.fromarray(resize(frame)).save(buffer, "JPEG", quality=82)
+        return np.frombuffer(buffer.getvalue(), np.uint8)
 
 
 TASKS: dict[str, Callable[..., Iterator[Message]]] = {
