@@ -31,8 +31,8 @@ def fit_instances(run: Run, deflated: DeflatedMMV, cache: ClipCache, clips: int 
         return
     rows = rng.permutation(len(cache.clips))[:clips]
     at = rng.integers(0, cache.frames.shape[1] - 1, len(rows))
-    first = _seen(deflated, (_whole(cache.frames[rows[p], at[p]], run.config.inputs) for p in _parts(len(rows))))
-    second = _seen(deflated, (_changed(cache.frames[rows[p], at[p] + 1], run, rng) for p in _parts(len(rows))))
+    first = seen(deflated, (whole(cache.frames[rows[p], at[p]], run.config.inputs) for p in _parts(len(rows))))
+    second = seen(deflated, (changed(cache.frames[rows[p], at[p] + 1], run, rng) for p in _parts(len(rows))))
     deflated.instance.fit(first, second)
     rows = rng.permutation([i for i, clip in enumerate(cache.clips) if clip.has_audio])[:clips]
     latest = cache.sound.shape[1] - round(run.config.inputs.window_s * run.config.inputs.sample_rate)
@@ -40,28 +40,28 @@ def fit_instances(run: Run, deflated: DeflatedMMV, cache: ClipCache, clips: int 
     network.audio_instance.fit(*(_sounds(run, cache, rows, starts[k]) for k in (0, 1)))
 
 
-def _seen(deflated: DeflatedMMV, images: Iterable[Tensor]) -> Tensor:
+def seen(deflated: DeflatedMMV, images: Iterable[Tensor]) -> Tensor:
     """What the instance head is for, [N, S]."""
     return torch.cat([deflated(part)["seen"] for part in images])
 
 
-def _whole(frames: np.ndarray, inputs: InputSpec) -> Tensor:
+def whole(frames: np.ndarray, inputs: InputSpec) -> Tensor:
     """uint8 [B, H', W', 3] -> float [B, H, W, 3] in [0, 1], as a library holds them."""
-    return _resized(torch.from_numpy(np.ascontiguousarray(frames)), inputs).float() / 255
+    return resized(torch.from_numpy(np.ascontiguousarray(frames)), inputs).float() / 255
 
 
-def _changed(frames: np.ndarray, run: Run, rng: np.random.Generator) -> Tensor:
+def changed(frames: np.ndarray, run: Run, rng: np.random.Generator) -> Tensor:
     """uint8 [B, H', W', 3] -> float [B, H, W, 3] in [0, 1]: a part of each, in other light."""
     out = []
     for frame in torch.from_numpy(np.ascontiguousarray(frames)):
         share = rng.uniform(LEAST_PART, 1)
         h, w = (round(size * share) for size in frame.shape[:2])
         top, left = rng.integers(0, frame.shape[0] - h + 1), rng.integers(0, frame.shape[1] - w + 1)
-        out.append(_resized(frame[None, top : top + h, left : left + w], run.config.inputs))
+        out.append(resized(frame[None, top : top + h, left : left + w], run.config.inputs))
     return colours(torch.stack(out), rng.random((len(out), DRAWS)), LIGHT)[:, 0]
 
 
-def _resized(frames: Tensor, inputs: InputSpec) -> Tensor:
+def resized(frames: Tensor, inputs: InputSpec) -> Tensor:
     """As bytes, as training crops: uint8 [B, h, w, 3] -> [B, H, W, 3]."""
     size = (inputs.frame_height, inputs.frame_width)
     return F.interpolate(frames.permute(0, 3, 1, 2), size, mode="bilinear", antialias=True).permute(0, 2, 3, 1)
