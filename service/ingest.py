@@ -4,6 +4,7 @@ The steps are decoding and embedding (in parts, each of which is on the disk onc
 and storing. A worker that dies goes on after the last part (`spool.py`).
 """
 
+import logging
 import queue
 import threading
 import time
@@ -27,6 +28,8 @@ from service.media.confined import DecodedWindow
 from service.media.store import MediaStore
 from service.media.thumbnails import Thumbnails
 from service.spool import Building, Pieces, Spool, Taken
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 Report = Callable[[float, str], None]
@@ -64,7 +67,8 @@ def ingest_video(
 
     `report(progress, stage)` is called for every few windows; what it raises ends the ingest with nothing stored.
     `incoming` is asked before storing for a model that is about to be promoted: the video is embedded with that too,
-    and both are stored at once. With `job` that is done in the same transaction. Embedding uses the threads of `pool`,
+    and both are stored at once. A file that the new one alone cannot embed is stored without: the switch then waits to
+    be confirmed. With `job` that is done in the same transaction. Embedding uses the threads of `pool`,
     or its own. Raises MediaError, VideoGone when the video was deleted meanwhile, and JobLost when `job` is no longer
     its worker's.
     """
@@ -85,16 +89,20 @@ def ingest_video(
 
     finished = embed(encoders, preview=True)
     coming = incoming() if incoming is not None else None
-    also = {}
+    also: dict[str, list[NewSegment]] = {}
     if coming is not None and coming.bundle.fingerprint != encoders.bundle.fingerprint:
-        also[coming.bundle.fingerprint] = embed(coming, preview=False)
+        try:
+            also[coming.bundle.fingerprint] = embed(coming, preview=False)
+        except MediaError as error:  # it can be searched; the promotion is held for it, as for those there before
+            log.warning("%s cannot be embedded with %s: %s", video.id, coming.bundle.name, error.code)
     report(0.99, "storing")
     rows = sum(len(vectors) for segment in finished for vectors in segment.vectors.values())
     result = {"segments": len(finished), "vectors": rows}
     catalogue.store_segments(video.id, encoders.bundle.fingerprint, finished, job, also=also, result=result)
     crash_point("ingest.stored")
-    for fingerprint in (encoders.bundle.fingerprint, *also):
-        forget_parts(spool_dir, video.id, fingerprint)
+    for model in (encoders, coming):
+        if model is not None:
+            forget_parts(spool_dir, video.id, model.bundle.fingerprint)
     return result
 
 

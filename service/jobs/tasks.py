@@ -201,9 +201,16 @@ class Runner:
         return self.model.encoders()
 
     def _incoming(self) -> Encoders | None:
-        """Of a model that is about to be switched to: what is taken in now is to be there with it too."""
+        """Of a model that is about to be switched to: what is taken in now is to be there with it too.
+
+        None too when it is gone: that is the promotion's failure, and not the film's.
+        """
         fingerprint = self.catalogue.closing_bundle()
-        return None if fingerprint is None else self.model.pool.get(fingerprint)
+        try:
+            return None if fingerprint is None else self.model.pool.get(fingerprint)
+        except BundleError as error:
+            log.error("what is taken in waits for the new model: %s", error)
+            return None
 
     def _catch_up(self, job: Job) -> None:
         """A video that was taken in while the model was switched is taken in again with the new one."""

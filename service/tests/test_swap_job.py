@@ -11,9 +11,11 @@ from sqlalchemy import delete, update
 
 from index import SpaceKey, build_generation, current_name, generation_names, open_generation, without
 from models.bundle import Bundle
+from models.runtime import Encoders
+from models.tests import media_samples
 from service import swap_job
 from service.bundles import keep
-from service.catalogue import Catalogue, NewSegment
+from service.catalogue import Catalogue, NewSegment, Video
 from service.catalogue.jobs import JobLost
 from service.catalogue.swaps import SwapOutdated
 from service.catalogue.tables import JobRow, VectorRow
@@ -30,6 +32,7 @@ from service.settings import Settings
 from service.swap_job import Swapper, SwapRefused, tidy_home
 from service.tests.stored import segments_of
 from service.tests.swapping import Swapping, no_report
+from service.tests.test_upload import upload
 
 
 @pytest.fixture
@@ -410,6 +413,34 @@ def test_a_video_that_is_stored_while_a_promotion_closes_is_stored_with_both(hom
     home.take_in(video, home.pool.get(home.old.fingerprint), incoming=lambda: home.pool.get(home.new.fingerprint))
     counts = [len(segments_of(home.catalogue, video.id, b.fingerprint)) for b in (home.old, home.new)]
     assert counts[0] == counts[1] > 0
+
+
+def test_a_video_that_only_the_old_model_can_embed_is_stored_and_holds_the_switch(home: Swapping) -> None:
+    home.add(1)
+    job = home.requests.promote("other", auto=True)
+    added: list[Video] = []
+
+    def lost() -> Encoders:
+        """The new model, for which the file is there no more."""
+        MediaStore(home.settings.media_dir).delete(added[-1].sha256)
+        return home.pool.get(home.new.fingerprint)
+
+    def meanwhile(progress: float, stage: str) -> None:
+        if home.candidate.state == "closing" and not added:
+            path = media_samples.film(home.folder / "late.mp4", 9, 2.4)
+            video, ingest, _ = upload(path, home.settings, home.catalogue)
+            added.append(video)
+            ingest = home.claim(ingest)
+            home.take_in(video, home.pool.get(home.old.fingerprint), incoming=lost, job=ingest)
+
+    result = home.work(job, meanwhile)
+    assert (result["state"], result["not_embedded"]) == ("ready", {added[0].id: "media_missing"})
+    assert home.served.bundle == home.old.fingerprint
+    stored = home.catalogue.video(added[0].id)
+    assert stored is not None
+    assert stored.status == "ready"
+    counts = [len(segments_of(home.catalogue, stored.id, b.fingerprint)) for b in (home.old, home.new)]
+    assert counts[0] > counts[1] == 0
 
 
 def test_a_home_of_the_version_before_opens_with_its_generation_and_goes_on(
