@@ -199,7 +199,7 @@ def _cuts(searcher: Searcher, video: Video, store: MediaStore) -> Iterator[SelfQ
     inputs = searcher.encoders.bundle.inputs
     path, window = store.path(video.sha256), None
     try:
-        with contextlib.closing(confined.decode_windows(path, inputs, media_info(video))) as windows:  # type: ignore[type-var]
+        with contextlib.closing(confined.decode_windows(path, inputs, media_info(video))) as windows:
             for window in windows:
                 if window.start_s > 0:  # the second: films begin in black
                     break

@@ -24,7 +24,7 @@ from models.runtime import Embedding, Encoders
 from service.catalogue import Catalogue, Job, NewSegment, Video
 from service.crash_points import crash_point
 from service.media import confined
-from service.media.confined import DecodedWindow
+from service.media.confined import DecodedWindow, Windows
 from service.media.store import MediaStore
 from service.media.thumbnails import Thumbnails
 from service.spool import Building, Pieces, Spool, Taken
@@ -38,6 +38,8 @@ Report = Callable[[float, str], None]
 BATCH = 4
 # Decoded windows that may wait: enough to keep both sides busy, a few MB.
 AHEAD = 6
+# While a decoder is silent, it is asked this often whether the film is still wanted.
+LOOK_S = 0.1
 # Batches that are being embedded, so that no thread is idle while another ends the batch before.
 EMBEDDED_AT_ONCE = 2
 # A part is put on the disk when so many seconds of work would be lost without.
@@ -131,7 +133,11 @@ def embed_video(
         )
     spool = None if spool_dir is None else Spool(spool_dir, video.id, encoders.bundle.fingerprint)
     taken = Taken() if spool is None else spool.load()
-    report(0.98 * _share(taken, video), "decoding")
+
+    def tell() -> None:
+        report(0.98 * _share(taken, video), "embedding" if taken.segments else "decoding")
+
+    tell()
     windows = confined.decode_windows(
         path, encoders.bundle.inputs, media_info(video), preview=preview, first_window=taken.windows
     )
@@ -139,7 +145,7 @@ def embed_video(
     with ExitStack() as stack:
         if pool is None:
             pool = stack.enter_context(ThreadPoolExecutor(embed_threads, thread_name_prefix="embed"))
-        batches = stack.enter_context(closing(embed_windows(_ahead(windows), encoders, pool)))
+        batches = stack.enter_context(closing(embed_windows(_ahead(windows, tell), encoders, pool)))
         kept, saved = taken.windows, time.monotonic()
         unsaved = Taken()
         for batch, part in batches:
@@ -153,7 +159,7 @@ def embed_video(
                 spool.add(unsaved, kept)
                 kept, saved, unsaved = taken.windows, time.monotonic(), Taken()
                 crash_point("ingest.part_stored")
-            report(0.98 * _share(taken, video), "embedding")
+            tell()
     finished = share_out(taken)
     if not finished:
         raise MediaError("nothing_to_find", "Nothing can be seen or heard in this file: it is silent from end to end.")
@@ -316,8 +322,11 @@ def _batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
         yield batch
 
 
-def _ahead(windows: Iterator[DecodedWindow]) -> Generator[DecodedWindow, None, None]:
-    """Reads a few windows ahead in a thread, since a pipe holds less than one; closing it ends the child."""
+def _ahead(windows: Windows, look: Callable[[], None]) -> Generator[DecodedWindow, None, None]:
+    """Reads a few windows ahead in a thread, since a pipe holds less than one; closing it ends the child.
+
+    `look` is called again and again while no window comes; what it raises ends the child at once.
+    """
     ready: queue.Queue[DecodedWindow | BaseException | None] = queue.Queue(AHEAD)
     given_up = threading.Event()
 
@@ -339,17 +348,23 @@ def _ahead(windows: Iterator[DecodedWindow]) -> Generator[DecodedWindow, None, N
         except BaseException as error:  # handed to the reader below, whatever it is
             put(error)
         finally:
-            close = getattr(windows, "close", None)
-            if close is not None:
-                close()
+            windows.close()
 
     thread = threading.Thread(target=read, name="decode-ahead", daemon=True)
     thread.start()
     try:
-        while (item := ready.get()) is not None:
+        while True:
+            try:
+                item = ready.get(timeout=LOOK_S)
+            except queue.Empty:
+                look()
+                continue
+            if item is None:
+                return
             if isinstance(item, BaseException):
                 raise item
             yield item
     finally:
         given_up.set()
+        windows.close()
         thread.join()

@@ -15,7 +15,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from service.media.fork_server import FORK, MESSAGE, SIGNAL, STATUS
+from service.media.fork_server import FORK, MESSAGE, PID, SIGNAL, STATUS
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +44,7 @@ class Child:
             os.close(theirs_status)
         self.connection: Connection | None = None
         self._closed = False
+        self._pid: int | None = None
         self._exit: int | None = None
         self.peak_bytes: int | None = None  # the most memory that it had, once it is closed
 
@@ -56,6 +57,19 @@ class Child:
         self.connection = Connection(self._socket.detach())
         self.connection.send_bytes(json.dumps({"task": task, "arguments": arguments, "cpu_s": cpu_s}).encode())
         return self.connection
+
+    def busy_s(self) -> float | None:
+        """Seconds in which it computed, or would have had a processor been free; what it slept through is not in it.
+
+        To be asked after its first message. None where the kernel does not tell.
+        """
+        if self._pid is None and not self._closed:
+            self._pid = int.from_bytes(os.read(self._status, PID.size), sys.byteorder)
+        try:
+            told = [task.read_text().split() for task in Path(f"/proc/{self._pid}/task").glob("*/schedstat")]
+            return sum(int(ran) + int(waited) for ran, waited, _ in told) / 1e9 if told else None
+        except (OSError, ValueError):  # it has just ended
+            return None
 
     def kill(self, signum: int = signal.SIGKILL) -> None:
         """Sends a signal, which ends it at once; it may be at its end already."""
@@ -73,8 +87,8 @@ class Child:
                 self.connection.close()
             self._socket.close()
             self.kill()
-            told = os.read(self._status, STATUS.size)
-            os.close(self._status)
+            with open(self._status, "rb") as status:
+                told = status.read()[-STATUS.size :]  # its process id may come first
             _working.discard(self)
             if len(told) == STATUS.size:
                 self._exit, self.peak_bytes = STATUS.unpack(told)

@@ -7,9 +7,11 @@ are limited. It answers in messages (`pipe.py`) that are never unpickled.
 
 import contextlib
 import logging
+import math
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import asdict, dataclass, field
 from multiprocessing.connection import Connection
@@ -37,6 +39,10 @@ TIMED_OUT = MediaError(
 PATIENCE_S = 60.0
 QUERY_PATIENCE_S = 20.0
 SLOW_DISK = 20e6  # bytes a second
+# What a child may sleep while it is waited for, in all: in any case, for each second of its film, and for its bytes.
+# Computing and waiting for a processor are not sleeping; the former has a limit of its own.
+IDLE_S, IDLE_PER_S = 300.0, 4.0
+SLOWEST_DISK = 1e6  # bytes a second
 # A picture of a moment, 320 wide, has some 20 kB; it is kept on the disk.
 MOST_PICTURE_BYTES = 1024 * 1024
 # Windows of a long query that are embedded, evenly spread: each costs some hundredths of a second.
@@ -118,6 +124,33 @@ def probe(path: Path, limits: MediaLimits) -> MediaInfo:
     return info
 
 
+class Windows(Iterator[DecodedWindow]):
+    """The windows of a film, as its child decodes them (`decode_windows`)."""
+
+    def __init__(self, begin: Callable[[], Child], windows: Callable[[Child], Generator[DecodedWindow, None, None]]):
+        self._begin, self._windows_of = begin, windows
+        self._child: Child | None = None
+        self._closed = False
+        self._windows = self._decoded()
+
+    def __next__(self) -> DecodedWindow:
+        return next(self._windows)
+
+    def close(self) -> None:
+        """Ends the child at once, even while another thread waits for the next window. May be called again."""
+        self._closed = True
+        if self._child is not None:
+            self._child.kill()
+        with contextlib.suppress(ValueError):  # another thread is at it, and sees that the child is gone
+            self._windows.close()
+
+    def _decoded(self) -> Generator[DecodedWindow, None, None]:
+        self._child = self._begin()
+        if self._closed:  # meanwhile
+            self._child.kill()
+        yield from self._windows_of(self._child)
+
+
 def decode_windows(
     path: Path,
     inputs: InputSpec,
@@ -127,11 +160,11 @@ def decode_windows(
     preview: bool = False,
     threads: int = 1,
     first_window: int = 0,
-) -> Iterator[DecodedWindow]:
+) -> Windows:
     """The windows of a film or a sound, in the order of time, from the one with the number `first_window` on.
 
-    The child is never more than a few windows ahead of the reader. Close the generator to stop early. Raises
-    MediaError.
+    The child is never more than a few windows ahead of the reader. Close them to stop early. To ask for the next one
+    raises MediaError.
     """
     arguments = {
         "inputs": asdict(inputs),
@@ -141,15 +174,18 @@ def decode_windows(
         "threads": threads,
         "first_window": first_window,
     }
-    child = _begin("windows", arguments, path, _window_cpu_s(info))
     starts = window_starts(info.duration_s, inputs.window_s, inputs.hop_s, inputs.step_s)
-    with contextlib.closing(_messages(child, PATIENCE_S)) as messages:
-        for number, (header, parts) in enumerate(messages, first_window):
-            with _of_ours():
-                if number >= len(starts):
-                    raise ValueError(f"more than {len(starts)} windows")
-                window = _window(header, parts)
-            yield window
+
+    def windows(child: Child) -> Generator[DecodedWindow, None, None]:
+        with contextlib.closing(_messages(child, PATIENCE_S, _idle_s(info, path))) as messages:
+            for number, (header, parts) in enumerate(messages, first_window):
+                with _of_ours():
+                    if number >= len(starts):
+                        raise ValueError(f"more than {len(starts)} windows")
+                    window = _window(header, parts)
+                yield window
+
+    return Windows(lambda: _begin("windows", arguments, path, _window_cpu_s(info)), windows)
 
 
 def decode_query_image(path: Path, inputs: InputSpec, limits: MediaLimits) -> np.ndarray:
@@ -213,6 +249,11 @@ def _window_cpu_s(info: MediaInfo) -> float:
     return (120 + 4 * info.duration_s) * max(1.0, pixels / (1280 * 720))
 
 
+def _idle_s(info: MediaInfo, path: Path) -> float:
+    """Seconds that the child of a whole film may sleep: a bound on a film that comes in drops."""
+    return IDLE_S + IDLE_PER_S * info.duration_s + path.stat().st_size / SLOWEST_DISK
+
+
 def _one(task: str, arguments: dict[str, Any], path: Path | None, patience_s: float) -> tuple[dict[str, Any], Parts]:
     child = _begin(task, arguments, path, cpu_s=2 * patience_s)
     with contextlib.closing(_messages(child, patience_s)) as messages:
@@ -241,9 +282,14 @@ def _begin(task: str, arguments: dict[str, Any], path: Path | None, cpu_s: float
             os.close(file)
 
 
-def _messages(child: Child, patience_s: float) -> Generator[tuple[dict[str, Any], Parts], None, None]:
-    """What a child sends, until its task is done; then it is ended. Raises MediaError."""
-    late = threading.Event()
+def _messages(
+    child: Child, patience_s: float, idle_s: float = math.inf
+) -> Generator[tuple[dict[str, Any], Parts], None, None]:
+    """What a child sends, until its task is done; then it is ended. Raises MediaError.
+
+    While it is waited for it may be silent for `patience_s` at a time, and sleep for `idle_s` in all.
+    """
+    late, waited_s = threading.Event(), 0.0
 
     def give_up() -> None:
         late.set()
@@ -252,7 +298,12 @@ def _messages(child: Child, patience_s: float) -> Generator[tuple[dict[str, Any]
     assert child.connection is not None
     try:
         while True:
+            since = time.monotonic()
             header, parts = _receive_within(child.connection, patience_s, give_up)
+            waited_s += time.monotonic() - since
+            if waited_s > idle_s and (busy_s := child.busy_s()) is not None and waited_s - busy_s > idle_s:
+                log.error("a decode child that was waited for for %.0f s was busy for %.0f s alone", waited_s, busy_s)
+                raise TIMED_OUT
             if header.get("end"):
                 return
             if "error" in header:

@@ -1,8 +1,9 @@
 """The process that decode children are forked from: it has the decoders loaded, one thread, and no secrets.
 
 Its owner (`children.py`) sends it messages over the socket that is its standard input: to fork a child, with a number
-for it and the ends of a socket and of a pipe, or to send a signal to the child of a number. A child's exit status is
-written to its pipe, with the memory that it took. When the owner is gone, so are this process and all its children.
+for it and the ends of a socket and of a pipe, or to send a signal to the child of a number. A child's process id is
+written to its pipe, and at its end its exit status, with the memory that it took. When the owner is gone, so are this
+process and all its children.
 """
 
 import contextlib
@@ -18,6 +19,7 @@ from types import FrameType
 from service.media import decode_child
 
 MESSAGE = struct.Struct("=cBQ")
+PID = struct.Struct("=i")
 STATUS = struct.Struct("=iQ")  # exit status, most memory that it ever had, in bytes
 FORK, SIGNAL = b"F", b"S"
 
@@ -75,6 +77,8 @@ def _fork(number: int, descriptors: list[int], children: dict[int, tuple[int, in
         finally:
             os._exit(1)
     os.close(connection)
+    with contextlib.suppress(OSError):  # nobody waits for it any more
+        os.write(status, PID.pack(pid))
     children[pid] = (number, status)
 
 

@@ -2,12 +2,17 @@
 
 import dataclasses
 import io
+import itertools
 import multiprocessing
+import os
 import signal
 import subprocess
 import sys
 import textwrap
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Timer
 
 import numpy as np
 import pytest
@@ -206,6 +211,61 @@ def test_a_child_that_hangs_is_ended(samples: Path, monkeypatch: pytest.MonkeyPa
     assert children.at_work() == []
 
 
+def test_windows_that_are_closed_by_another_thread_end_a_child_that_hangs_at_once(samples: Path) -> None:
+    info = confined.probe(samples / "long.mp4", LIMITS)
+    windows = confined.decode_windows(samples / "long.mp4", SPEC, info)
+    next(windows)
+    (child,) = children.at_work()
+    child.kill(signal.SIGSTOP)
+    with ThreadPoolExecutor(1) as pool:
+        reading = pool.submit(lambda: list(windows))
+        with pytest.raises(TimeoutError):
+            reading.result(0.5)
+        windows.close()
+        with pytest.raises(MediaError):
+            reading.result(confined.PATIENCE_S / 2)
+    assert children.at_work() == []
+    windows.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells how long a process slept")
+def test_a_film_that_comes_in_drops_is_ended(samples: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(confined, "_idle_s", lambda info, path: 1.5)
+    windows = confined.decode_windows(samples / "long.mp4", SPEC, confined.probe(samples / "long.mp4", LIMITS))
+    next(windows)
+    (child,) = children.at_work()
+
+    def drip(_: DecodedWindow) -> None:
+        child.kill(signal.SIGSTOP)
+        Timer(0.4, child.kill, [signal.SIGCONT]).start()
+
+    with pytest.raises(MediaError) as caught:
+        list(map(drip, windows))
+    assert caught.value.code == "decoder_timeout"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells how long a process slept")
+def test_a_child_that_computes_or_waits_for_a_processor_does_not_sleep(samples: Path) -> None:
+    windows = confined.decode_windows(samples / "long.mp4", SPEC, confined.probe(samples / "long.mp4", LIMITS))
+    next(windows)
+    (child,) = children.at_work()
+    before, used = child.busy_s(), len(os.sched_getaffinity(0))
+    assert before is not None
+    assert before > 0
+    hogs = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(3 * used)]
+    try:
+        since = time.monotonic()
+        assert len(list(itertools.islice(windows, 40))) == 40
+        took_s, busy_s = time.monotonic() - since, (child.busy_s() or 0.0) - before
+    finally:
+        for hog in hogs:
+            hog.kill()
+            hog.wait()
+        windows.close()
+    # The other part is what it waits for this process, which has as little of the processors.
+    assert busy_s > 0.2 * took_s
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="Linux's order of the two limits")
 def test_a_child_that_computes_without_end_is_ended_and_that_is_told(samples: Path) -> None:
     program = "from service.media.sandbox import limit_cpu\nlimit_cpu(1)\nwhile True: pass"
@@ -278,7 +338,7 @@ def test_a_message_has_few_parts() -> None:
 def test_stopping_early_leaves_no_child(samples: Path) -> None:
     windows = confined.decode_windows(samples / "long.mp4", SPEC, confined.probe(samples / "long.mp4", LIMITS))
     next(windows)
-    windows.close()  # type: ignore[attr-defined]  # it is a generator
+    windows.close()
     assert children.at_work() == []
 
 

@@ -1,5 +1,8 @@
 """Ingest with the real encoders: what becomes of a film, and that doing it again doubles nothing."""
 
+import signal
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +13,11 @@ from models.preprocess.media import MediaError
 from models.runtime import Embedding, Encoders
 from models.tests import media_samples
 from service.catalogue import Catalogue, Video
+from service.catalogue.jobs import JobLost
 from service.catalogue.lookups import all_segments
 from service.ingest import ingest_video
+from service.jobs.pulse import Pulse
+from service.media import children
 from service.media.store import MediaStore
 from service.media.thumbnails import Thumbnails
 from service.queries import image_vectors
@@ -146,6 +152,30 @@ def test_taking_a_film_in_again_replaces_what_was_there(
     assert first == second
     assert library.segment_count(encoders.bundle.fingerprint) == first["segments"]
     assert all((a == b).all() for a, b in zip(before, after, strict=True))
+
+
+def test_a_cancelled_ingest_does_not_wait_for_a_decoder_that_hangs(
+    samples: Path, settings: Settings, library: Catalogue, encoders: Encoders
+) -> None:
+    video, job, _ = upload(samples / "long.mp4", settings, library)
+    assert library.claim_job(job.id, "w")
+    store, thumbnails = MediaStore(settings.media_dir), Thumbnails(settings.thumbnails_dir)
+    cancelled: list[float] = []
+    with Pulse(library, job.id, "w", threading.Event()) as pulse:
+
+        def report(progress: float, stage: str) -> None:
+            pulse.report(progress, stage)
+            if stage == "embedding" and not cancelled:
+                (child,) = children.at_work()
+                child.kill(signal.SIGSTOP)
+                library.cancel_job(job.id)
+                cancelled.append(time.monotonic())
+
+        with pytest.raises(JobLost):
+            ingest_video(library, store, thumbnails, encoders, video, report)
+    # A second, on a machine that has nothing else to do; the decoder's own time is 60.
+    assert time.monotonic() - cancelled[0] < 20
+    assert children.at_work() == []
 
 
 def test_a_report_that_raises_ends_the_ingest_with_nothing_stored(
