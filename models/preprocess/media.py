@@ -4,8 +4,8 @@ Everything here parses untrusted bytes: the service calls it only inside its con
 from the start of the picture (of the sound, when there is no picture).
 """
 
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from io import SEEK_END, BytesIO
 from pathlib import Path
@@ -15,6 +15,7 @@ import av
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from models.preprocess.one_pass import OnePass
 from models.preprocess.resize import Resizer, quarter_turns, resize_cover
 from models.preprocess.unseen import Unseen
 
@@ -177,15 +178,25 @@ def read_frames(
         yield resize(frame)
 
 
+def in_one_pass(media: Media) -> OnePass:
+    """A small file, opened once for `frames_on_grid` and `read_audio` together, from the start on. Close it afterwards.
+
+    Raises MediaError.
+    """
+    container = _open(media)
+    streams = (_video_stream(container), _audio_stream(container))
+    return OnePass(container, [stream for stream in streams if stream is not None])
+
+
 def frames_on_grid(
-    path: Media, step_s: float, threads: int = 1, start_s: float = 0.0, max_pixels: int = MAX_PIXELS
+    path: Media | OnePass, step_s: float, threads: int = 1, start_s: float = 0.0, max_pixels: int = MAX_PIXELS
 ) -> Iterator[av.VideoFrame]:
     """As `read_frames`, but frames of the film's own size: the same object as often as it is still on show.
 
     Films with oblong pixels are stretched to square ones, as players do. Pictures of more than `max_pixels`, whatever
     the header said, are passed over.
     """
-    with closing(_open(path)) as container:
+    with _opened(path) as (container, packets):
         stream = _video_stream(container)
         if stream is None:
             return
@@ -195,11 +206,12 @@ def frames_on_grid(
         # Of the film's first frame; unknown until it is decoded, but where a seek passes over it the header says it.
         start = _begin(stream) + start_s if _seek(container, stream, start_s) else None
         shown: av.VideoFrame | None = None
-        step, end = 0, 0.0
+        step, last, last_at = 0, None, 0.0
         aspect = _aspect(stream)
         unseen = Unseen(stream, step_s)
-        for frame in _decoded(unseen.passed(container.demux(stream))):
-            t = frame.time if frame.time is not None else end
+        for frame in _decoded(unseen.passed(packets(stream))):
+            t = frame.time if frame.time is not None else _end(last, last_at, stream)
+            last, last_at = frame, t
             if start is None:
                 start = t + start_s
             # Half pictures, which come two to a frame, are all decoded.
@@ -209,13 +221,14 @@ def frames_on_grid(
                 yield shown
                 step += 1
             shown = frame if aspect == 1 else _stretched(frame, aspect)
-            end = t + start + _frame_seconds(frame, stream)
-        while shown is not None and start is not None and step * step_s < end - start - 1e-6:
+        while shown is not None and start is not None and step * step_s < _end(last, last_at, stream) - start - 1e-6:
             yield shown
             step += 1
 
 
-def read_audio(path: Media, rate: int, *, chunk: int | None = None, start_s: float = 0.0) -> Iterator[np.ndarray]:
+def read_audio(
+    path: Media | OnePass, rate: int, *, chunk: int | None = None, start_s: float = 0.0
+) -> Iterator[np.ndarray]:
     """Mono sound at `rate` Hz as float32 chunks in [-1, 1], each of `chunk` samples but the last (one second if None).
 
     Sample 0 is `start_s` after the moment the picture starts: earlier sound is dropped, later sound is preceded by
@@ -303,6 +316,18 @@ def _open(media: Media) -> "av.container.InputContainer":
         ) from None
 
 
+@contextmanager
+def _opened(
+    media: Media | OnePass,
+) -> "Iterator[tuple[av.container.InputContainer, Callable[[av.stream.Stream], Iterator[av.packet.Packet]]]]":
+    """A file, and what gives the packets of one of its streams."""
+    if isinstance(media, OnePass):
+        yield media.container, media.packets
+        return
+    with closing(_open(media)) as container:
+        yield container, container.demux
+
+
 def _head(media: Media) -> bytes:
     """The first bytes."""
     if isinstance(media, str | Path):
@@ -351,6 +376,11 @@ def _is_image(container: "av.container.InputContainer", video: object, audio: ob
     return video is not None and audio is None and still
 
 
+def _end(frame: av.VideoFrame | None, at_s: float, stream: "av.video.stream.VideoStream") -> float:
+    """When a frame that came at a time is to go, in seconds; 0 for none."""
+    return 0.0 if frame is None else at_s + _frame_seconds(frame, stream)
+
+
 def _frame_seconds(frame: av.VideoFrame, stream: "av.video.stream.VideoStream") -> float:
     if frame.duration and frame.time_base:
         return float(frame.duration * frame.time_base)
@@ -376,9 +406,9 @@ def _decoded(packets: "Iterator[av.packet.Packet]") -> Iterator:
             continue
 
 
-def _sound_in_place(path: Media, rate: int, start_s: float) -> Iterator[np.ndarray]:
+def _sound_in_place(path: Media | OnePass, rate: int, start_s: float) -> Iterator[np.ndarray]:
     """Mono float32 pieces of any length that follow each other; silence comes in pieces of at most a second."""
-    with closing(_open(path)) as container:
+    with _opened(path) as (container, packets):
         stream = _audio_stream(container)
         if stream is None:
             return
@@ -388,14 +418,15 @@ def _sound_in_place(path: Media, rate: int, start_s: float) -> Iterator[np.ndarr
             origin = float(video.start_time * video.time_base)
         elif stream.start_time is not None and stream.time_base is not None:
             origin = float(stream.start_time * stream.time_base)
-        _seek(container, stream, origin - _begin(stream) + start_s - SEEK_BEFORE_S)
+        if not isinstance(path, OnePass):
+            _seek(container, stream, origin - _begin(stream) + start_s - SEEK_BEFORE_S)
         origin += start_s
         longest = container.duration / av.time_base + 1 - start_s if container.duration else MAX_SILENCE_S
         timed = container.format.name not in UNTIMED
         resampler = _Resampler(rate)
         emitted = drop = 0  # samples given; samples still to be left out
         expected: float | None = None  # when the next frame is due, in seconds from the origin
-        for frame in _decode(container, stream):
+        for frame in _decoded(packets(stream)):
             due = -start_s if expected is None else expected
             at = frame.time - origin if timed and frame.time is not None else due
             late = at - (expected or 0.0)
@@ -427,26 +458,44 @@ def _after(pieces: list[np.ndarray], drop: int) -> list[np.ndarray]:
 
 
 class _Resampler:
-    """Sound of any kind, which may change on the way, to mono float32 at one rate."""
+    """Sound of any kind, which may change on the way, to mono float32 at one rate.
+
+    Frames are gathered first: a codec's own are so short that resampling each by itself costs twice as much.
+    """
+
+    GATHERED = 8192  # samples
 
     def __init__(self, rate: int):
         self._rate = rate
         self._kind: tuple[str, str, int] | None = None
         self._resampler: av.AudioResampler | None = None
+        self._gathered = av.AudioFifo()
 
     def convert(self, frame: av.AudioFrame | None) -> list[np.ndarray]:
-        """Pieces, float32 [n], that are ready; with None all that is left."""
+        """Pieces, float32 [n], that are ready; with None all that is left. The frame loses its time stamp."""
         kind = (frame.format.name, frame.layout.name, frame.sample_rate) if frame is not None else None
         pieces: list[np.ndarray] = []
         if self._resampler is not None and kind != self._kind:
-            pieces = [out.to_ndarray().reshape(-1) for out in self._resampler.resample(None)]
+            pieces = self._resampled() + _samples(self._resampler.resample(None))
             self._resampler = None
         if frame is not None:
             if self._resampler is None:
                 self._resampler = av.AudioResampler(format="flt", layout="mono", rate=self._rate)
-            pieces += [out.to_ndarray().reshape(-1) for out in self._resampler.resample(frame)]
+                self._gathered = av.AudioFifo()
+            frame.pts = None  # gaps are seen to elsewhere, here they would be refused
+            self._gathered.write(frame)
+            if self._gathered.samples >= self.GATHERED:
+                pieces += self._resampled()
         self._kind = kind
         return pieces
+
+    def _resampled(self) -> list[np.ndarray]:
+        assert self._resampler is not None
+        return _samples(self._resampler.resample(self._gathered.read())) if self._gathered.samples else []
+
+
+def _samples(frames: list[av.AudioFrame]) -> list[np.ndarray]:
+    return [frame.to_ndarray().reshape(-1) for frame in frames]
 
 
 def _walk_packets(

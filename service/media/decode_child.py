@@ -23,6 +23,7 @@ from PIL import Image
 from models.bundle import InputSpec
 from models.preprocess import media
 from models.preprocess.media import MediaError, MediaInfo
+from models.preprocess.one_pass import OnePass
 from models.preprocess.resize import Resizer, quarter_turns
 from models.preprocess.windows import fit_frames, spread, window_starts
 from service.media import sandbox
@@ -39,6 +40,8 @@ SILENCE = 1e-4
 # Sounds are indexed this often per hop, so that three seconds from anywhere are at most 0.2 s off an indexed start
 # (docs/decisions.md has what that gives).
 SOUNDS_PER_HOP = 4
+# Bytes of a file that may be in memory all at once.
+SMALL_FILE = 16 * 1024**2
 # A preview is so many small pictures side by side.
 PREVIEW_PICTURES = 8
 PREVIEW_SIDE = 160
@@ -51,7 +54,7 @@ class OneFile:
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
-        self._size = os.fstat(descriptor).st_size
+        self.size = os.fstat(descriptor).st_size
         self._at = 0
 
     def again(self) -> "OneFile":
@@ -59,16 +62,19 @@ class OneFile:
         return OneFile(self._descriptor)
 
     def read(self, size: int = -1) -> bytes:
-        data = os.pread(self._descriptor, self._size if size < 0 else size, self._at)
+        data = os.pread(self._descriptor, self.size if size < 0 else size, self._at)
         self._at += len(data)
         return data
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        self._at = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._size}[whence] + offset
+        self._at = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self.size}[whence] + offset
         return self._at
 
     def tell(self) -> int:
         return self._at
+
+
+Source = OneFile | OnePass
 
 
 def warm_up() -> None:
@@ -96,6 +102,7 @@ def warm_up() -> None:
             list(windows(film.again(), asdict(spec), found["info"], 8, True, 1, 0))
     _failure(MemoryError())
     traceback.format_exc()
+    sandbox.prepare()
 
 
 def _small_film() -> bytes:
@@ -259,7 +266,7 @@ def _whole_sound(file: OneFile, rate: int, duration_s: float) -> np.ndarray | No
 
 
 def _audible(waveform: np.ndarray) -> bool:
-    return bool(len(waveform)) and float(np.sqrt(np.mean(np.square(waveform, dtype=np.float64)))) >= SILENCE
+    return bool(len(waveform)) and float(np.sqrt(np.dot(waveform, waveform) / len(waveform))) >= SILENCE
 
 
 def windows(
@@ -278,36 +285,47 @@ def windows(
         return  # all were there already: a crash came between the last and the end of the ingest
     firsts = [round(start / spec.step_s) for start in starts]
     shown = _preview_frames(facts.duration_s, spec.step_s) if preview else []
-    picture = _Picture(file, spec, facts, firsts, first_window, thumbnail_width, shown, threads)
-    sound = _Sound(file, spec, facts, starts[first_window] if first_window else 0.0)
-    for number in range(first_window, len(starts)):
-        start, first = starts[number], firsts[number]
-        following = starts[number + 1] if number + 1 < len(starts) else None
-        named: dict[str, np.ndarray] = {}
-        new_from = new_count = 0
-        if facts.has_video:
-            frames, new_from, new_count = picture.window(first, loop=len(starts) == 1)
-            if frames is not None:
-                named["frames"] = frames
-                if (jpeg := picture.thumbnail(first)) is not None:
-                    named["thumbnail"] = jpeg
-        sound_starts: list[float] = []
-        if facts.has_audio and (heard := sound.window(start, following)) is not None:
-            sound_starts, named["sound"] = heard
-        header = {
-            "start_s": round(start, 6),
-            "end_s": round(min(start + spec.window_s, facts.duration_s) or spec.step_s, 6),
-            "new_from": new_from,
-            "new_count": new_count,
-            "new_time_s": round((first + new_from) * spec.step_s, 6),
-            "sound_starts_s": [round(at, 6) for at in sound_starts],
-            "names": list(named),
-        }
-        previewed = picture.take_preview()
-        if previewed:
-            named["preview"] = np.stack([small for _, small in previewed])
-            header |= {"names": list(named), "preview_at": [at for at, _ in previewed]}
-        yield header, list(named.values())
+    with _sources(file, whole=first_window == 0) as (visible, audible):
+        picture = _Picture(visible, spec, facts, firsts, first_window, thumbnail_width, shown, threads)
+        sound = _Sound(audible, spec, facts, starts[first_window] if first_window else 0.0)
+        for number in range(first_window, len(starts)):
+            start, first = starts[number], firsts[number]
+            following = starts[number + 1] if number + 1 < len(starts) else None
+            named: dict[str, np.ndarray] = {}
+            new_from = new_count = 0
+            if facts.has_video:
+                frames, new_from, new_count = picture.window(first, loop=len(starts) == 1)
+                if frames is not None:
+                    named["frames"] = frames
+                    if (jpeg := picture.thumbnail(first)) is not None:
+                        named["thumbnail"] = jpeg
+            sound_starts: list[float] = []
+            if facts.has_audio and (heard := sound.window(start, following)) is not None:
+                sound_starts, named["sound"] = heard
+            header = {
+                "start_s": round(start, 6),
+                "end_s": round(min(start + spec.window_s, facts.duration_s) or spec.step_s, 6),
+                "new_from": new_from,
+                "new_count": new_count,
+                "new_time_s": round((first + new_from) * spec.step_s, 6),
+                "sound_starts_s": [round(at, 6) for at in sound_starts],
+                "names": list(named),
+            }
+            previewed = picture.take_preview()
+            if previewed:
+                named["preview"] = np.stack([small for _, small in previewed])
+                header |= {"names": list(named), "preview_at": [at for at, _ in previewed]}
+            yield header, list(named.values())
+
+
+@contextlib.contextmanager
+def _sources(file: OneFile, *, whole: bool) -> Iterator[tuple[Source, Source]]:
+    """Where picture and sound are read: in one pass, unless a film is large, or each is to be sought in its middle."""
+    if whole and file.size <= SMALL_FILE:
+        with contextlib.closing(media.in_one_pass(file)) as both:
+            yield both, both
+    else:
+        yield file.again(), file.again()
 
 
 def _preview_frames(duration_s: float, step_s: float) -> list[int]:
@@ -321,7 +339,7 @@ class _Picture:
 
     def __init__(
         self,
-        file: OneFile,
+        source: Source,
         spec: InputSpec,
         facts: MediaInfo,
         firsts: list[int],
@@ -333,7 +351,7 @@ class _Picture:
         begin = firsts[first_window] if first_window else 0
         # What the header says was accepted; a picture inside may be larger than that, within the usual limit.
         most = max(media.MAX_PIXELS, (facts.width or 0) * (facts.height or 0))
-        self._source = media.frames_on_grid(file.again(), spec.step_s, threads, begin * spec.step_s, most)
+        self._source = media.frames_on_grid(source, spec.step_s, threads, begin * spec.step_s, most)
         self._spec = spec
         self._middles = {first + spec.frames // 2 for first in firsts}
         self._resize = Resizer(spec.frame_height, spec.frame_width, spec.resize)
@@ -410,8 +428,8 @@ class _Picture:
 class _Sound:
     """The sound of a film, read forwards and kept only as long as a window needs it."""
 
-    def __init__(self, file: OneFile, spec: InputSpec, facts: MediaInfo, begin_s: float):
-        self._source = media.read_audio(file.again(), spec.sample_rate, start_s=begin_s)
+    def __init__(self, source: Source, spec: InputSpec, facts: MediaInfo, begin_s: float):
+        self._source = media.read_audio(source, spec.sample_rate, start_s=begin_s)
         self._rate = spec.sample_rate
         self._length = round(spec.window_s * spec.sample_rate)
         self._spec = spec

@@ -13,6 +13,7 @@ import platform
 import resource
 import struct
 import sys
+from functools import lru_cache
 
 NOBODY = 65534
 # At the hard limit Linux sends SIGKILL and nothing else: the soft one has to come first.
@@ -143,6 +144,13 @@ OFFSET_NUMBER, OFFSET_ARCHITECTURE, OFFSET_FIRST_ARGUMENT = 0, 4, 16
 _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 
+def prepare() -> None:
+    """Works out what `confine` needs and is the same in every process: to be called before forking those."""
+    known = ARCHITECTURES.get(platform.machine())
+    if known is not None:
+        _filter(*known)
+
+
 def confine(memory_bytes: int, open_files: int) -> list[str]:
     """This process gives up what decoding does not need; the names of what is in force. Cannot be undone.
 
@@ -218,17 +226,24 @@ def _seccomp() -> bool:
     known = ARCHITECTURES.get(platform.machine())
     if known is None:
         return False
-    program = _filter(*known, pid=os.getpid())
-
-    class Program(ctypes.Structure):
-        _fields_ = (("length", ctypes.c_ushort), ("instructions", ctypes.c_char_p))
-
-    given = Program(len(program) // 8, program)
+    before, after = _filter(*known)
+    program = before + _do(EQUAL, os.getpid(), 0, 1) + after
+    given = _Program(len(program) // 8, program)
     return bool(_LIBC.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.byref(given), 0, 0) == 0)
 
 
-def _filter(architecture: int, column: int, pid: int) -> bytes:
-    """The instructions: load a field of the call; compare; return what is to be done."""
+class _Program(ctypes.Structure):
+    """struct sock_fprog."""
+
+    _fields_ = (("length", ctypes.c_ushort), ("instructions", ctypes.c_char_p))
+
+
+@lru_cache
+def _filter(architecture: int, column: int) -> tuple[bytes, bytes]:
+    """The instructions before and after the one that compares with the process's own id.
+
+    They load a field of the call; compare; return what is to be done.
+    """
     refuse = _do(RETURN, ERRNO | errno.EACCES)
     unknown = _do(RETURN, ERRNO | errno.ENOSYS)
     allow = _do(RETURN, ALLOW)
@@ -241,11 +256,12 @@ def _filter(architecture: int, column: int, pid: int) -> bytes:
     # Threads, but no processes; a signal to oneself (that is how a program aborts), but to nobody else.
     code += [_do(EQUAL, CLONE[column], 0, 4), _do(LOAD, OFFSET_FIRST_ARGUMENT)]
     code += [_do(ANY_BIT, CLONE_THREAD, 0, 1), allow, refuse]
-    code += [_do(EQUAL, TGKILL[column], 0, 4), _do(LOAD, OFFSET_FIRST_ARGUMENT), _do(EQUAL, pid, 0, 1), allow, refuse]
+    code += [_do(EQUAL, TGKILL[column], 0, 4), _do(LOAD, OFFSET_FIRST_ARGUMENT)]
+    before, code = code, [allow, refuse]
     for number in NEWER_ALLOWED:
         code += [_do(EQUAL, number, 0, 1), allow]
     code += [_do(AT_LEAST, NEWER_FROM, 0, 1), unknown, allow]
-    return b"".join(code)
+    return b"".join(before), b"".join(code)
 
 
 def _do(instruction: int, value: int, if_true: int = 0, if_false: int = 0) -> bytes:
