@@ -137,6 +137,7 @@ REQUESTS: list[tuple[str, str, dict[str, Any], int, str]] = [
     ("GET", "/v1/segments/one/thumbnail", {}, 422, "invalid_request"),
     ("GET", "/v1/jobs/j_0", {}, 404, "job_not_found"),
     ("DELETE", "/v1/jobs/j_0", {}, 404, "job_not_found"),
+    ("POST", "/v1/jobs/j_0/retry", {}, 404, "job_not_found"),
     ("GET", "/v1/jobs/j_0/events", {}, 404, "job_not_found"),
     ("GET", "/v1/jobs?cursor=abc", {}, 422, "bad_cursor"),
     ("GET", "/v1/nothing", {}, 404, "not_found"),

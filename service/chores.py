@@ -1,4 +1,4 @@
-"""What a worker does now and then, in a thread of its own: pruning, and seeing to it that deletions are finished."""
+"""What a worker does now and then, in a thread of its own: pruning, finishing deletions, giving memory back."""
 
 import logging
 import threading
@@ -31,9 +31,18 @@ def queue_erasures(catalogue: Catalogue, queue: JobQueue) -> bool:
 class Chores:
     """`start` it once in a worker process, `stop` it at the end."""
 
-    def __init__(self, catalogue: Catalogue, queue: JobQueue, tidy: Callable[[], None] | None = None) -> None:
-        """`tidy` is done whenever old rows are pruned: what is left over outside the catalogue. May raise OSError."""
-        self._catalogue, self._queue, self._tidy = catalogue, queue, tidy
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        queue: JobQueue,
+        tidy: Callable[[], None] | None = None,
+        rest: Callable[[], None] | None = None,
+    ) -> None:
+        """`tidy` is done whenever old rows are pruned: what is left over outside the catalogue. May raise OSError.
+
+        `rest` is done every few seconds.
+        """
+        self._catalogue, self._queue, self._tidy, self._rest = catalogue, queue, tidy, rest
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="chores", daemon=True)
         self._prune_at = self._erase_at = 0.0
@@ -55,6 +64,8 @@ class Chores:
                 return
 
     def _do_what_is_due(self) -> None:
+        if self._rest is not None:
+            self._rest()
         now = time.monotonic()
         if now >= self._erase_at and queue_erasures(self._catalogue, self._queue):
             self._erase_at = now + ERASE_AGAIN_AFTER_S

@@ -8,9 +8,13 @@ from models.bundle import Bundle, BundleError, load_bundle
 from models.runtime import Encoders
 from service.bundles import bundle_folders
 from service.catalogue import Catalogue
+from service.memory import give_back_memory
 from service.settings import Settings
 
 log = logging.getLogger(__name__)
+
+# A process that has embedded nothing for so long gives the memory for it back; to take it again costs milliseconds.
+REST_AFTER_S = 5.0
 
 
 def find_bundle(settings: Settings, fingerprint: str, name: str = "") -> Bundle:
@@ -32,18 +36,24 @@ def find_bundle(settings: Settings, fingerprint: str, name: str = "") -> Bundle:
 class ModelPool:
     """Encoders that are shared by all who ask for the same bundle. Thread-safe."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    def __init__(self, settings: Settings, *, warm: bool = True) -> None:
+        """`warm`: each encoder is loaded with its bundle, and not when it is first needed."""
+        self._settings, self._warm = settings, warm
         self._lock = threading.Lock()
         self._held: weakref.WeakValueDictionary[str, Encoders] = weakref.WeakValueDictionary()
 
     def get(self, fingerprint: str, name: str = "") -> Encoders:
-        """Encoders that can answer at once. They are let go of when the last holder does. Raises BundleError."""
+        """The encoders of a bundle, let go of when the last holder does. Those of a warm pool can answer at once.
+
+        Raises BundleError.
+        """
         with self._lock:
             encoders = self._held.get(fingerprint)
             if encoders is None:
                 encoders = Encoders(find_bundle(self._settings, fingerprint, name), precision=self._settings.precision)
-                encoders.warm()
+                if self._warm:
+                    encoders.warm()
+                    give_back_memory()  # what loading took beside the weights: a third of all
                 self._held[fingerprint] = encoders
             return encoders
 
@@ -62,6 +72,11 @@ class ActiveModel:
         if self._encoders is None or self._encoders.bundle.fingerprint != served.bundle:
             self._encoders = self.pool.get(served.bundle, served.bundle_name)
         return self._encoders
+
+    def rest(self) -> None:
+        """Gives back what embedding took, once nothing was embedded for a while."""
+        if self._encoders is not None and self._encoders.rest(REST_AFTER_S):
+            give_back_memory()
 
     def refresh(self) -> None:
         """Let go of what is not served any more."""

@@ -19,7 +19,7 @@ from service.catalogue import Catalogue
 from service.catalogue.records import Served
 from service.library_view import LibraryView
 from service.memory import give_back_memory
-from service.model_pool import ModelPool
+from service.model_pool import REST_AFTER_S, ModelPool
 from service.nudges import Nudges
 from service.result_cache import ResultCache
 from service.search import Searcher
@@ -126,6 +126,8 @@ class Servings:
         while not self._over.is_set():
             try:
                 self.look()
+                if self._current.encoders.rest(REST_AFTER_S):
+                    give_back_memory()
             except SQLAlchemyError as error:  # busy, or away for a moment
                 log.warning("cannot look for what is to be served: %s", error)
             except Exception:

@@ -7,8 +7,10 @@ import time
 from types import FrameType
 
 from redis import Redis
+from redis.client import Pipeline
 from redis.exceptions import RedisError
-from rq import SimpleWorker
+from rq import Queue, SimpleWorker
+from rq.job import Job as DeliveredJob
 from rq.serializers import JSONSerializer
 
 from service.bundles import ensure_serving
@@ -16,6 +18,7 @@ from service.catalogue import open_catalogue
 from service.chores import Chores
 from service.jobs import tasks
 from service.jobs.intake import Intake
+from service.jobs.now_and_then import NowAndThen
 from service.jobs.queue import JobQueue, make_queue
 from service.jobs.recovery import Janitor, redeliver
 from service.media import confined
@@ -34,10 +37,16 @@ log = logging.getLogger(__name__)
 
 
 ASK_REDIS_AGAIN_S = 0.5
+# Much less than the minute that rq's record of a worker outlives its longest wait for a job.
+BEAT_EVERY_S = 20.0
 
 
 class Worker(SimpleWorker):
-    """rq's in-process worker; a signal also stops the job at hand, which goes back to the queue."""
+    """rq's in-process worker; a signal also stops the job at hand, which goes back to the queue.
+
+    Of what rq writes down about jobs and workers it leaves out nearly all: the catalogue knows better, and for each
+    film that would take longer than to claim its job there.
+    """
 
     exponential_backoff_factor = 1.0  # ask for a lost Redis every second, not at ever longer intervals
 
@@ -47,6 +56,28 @@ class Worker(SimpleWorker):
             [make_queue(redis, library_id)], connection=redis, serializer=JSONSerializer, log_job_description=False
         )
         self._stopping = stopping
+        self._beat = NowAndThen(BEAT_EVERY_S)
+
+    def execute_job(self, job: DeliveredJob, queue: Queue) -> None:
+        """Does our task, whatever the delivery names, and forgets the delivery before: the janitor finds lost jobs."""
+        with self.connection.pipeline() as pipeline:
+            pipeline.lrem(queue.intermediate_queue_key, 1, job.id)
+            pipeline.delete(job.key)
+            pipeline.execute()
+        try:
+            tasks.run(*job.args)
+        except Exception:
+            log.exception("the delivery %s came to nothing", job.id)
+
+    def heartbeat(self, timeout: int | None = None, pipeline: Pipeline | None = None) -> None:
+        """Keeps rq's record of this worker, now and then."""
+        if self._beat.due():
+            super().heartbeat(timeout, pipeline)
+
+    def set_state(self, state: str, pipeline: Pipeline | None = None) -> None:
+        """Tells Redis what this worker does when that changes."""
+        if state != self.get_state():
+            super().set_state(state, pipeline)
 
     def request_stop(self, signum: int, frame: FrameType | None) -> None:
         self._stopping.set()
@@ -66,7 +97,7 @@ def run_worker(settings: Settings, name: str, parent_pid: int | None = None) -> 
     settings.prepare_home()
     catalogue = open_catalogue(settings)
     ensure_serving(settings, catalogue)
-    pool = ModelPool(settings)
+    pool = ModelPool(settings, warm=False)  # it seldom needs words, and nothing before its first film
     model = ActiveModel(catalogue, pool)
     bundle = model.encoders().bundle
     confined.start()
@@ -94,7 +125,7 @@ def run_worker(settings: Settings, name: str, parent_pid: int | None = None) -> 
         log.info("found again: %s", job_id)
     janitor = Janitor(catalogue, queue)
     janitor.start()
-    chores = Chores(catalogue, queue, lambda: sweep_leftovers(settings, catalogue))
+    chores = Chores(catalogue, queue, lambda: sweep_leftovers(settings, catalogue), model.rest)
     chores.start()
     try:
         _take_jobs(settings.redis_url, catalogue.library_id(), stopping)

@@ -336,6 +336,7 @@ def test_without_redis_nothing_is_counted_and_the_log_says_so(
         ("PATCH", "/v1/uploads/u_1", "editor", "uploads"),
         ("GET", "/v1/jobs/j_1/events", "reader", "jobs"),
         ("DELETE", "/v1/jobs/j_1", "editor", "jobs"),
+        ("POST", "/v1/jobs/j_1/retry", "editor", "jobs"),
         ("POST", "/v1/admin/bundles/x/promote", "admin", "admin"),
         ("POST", "/v1/searches", "editor", None),
         ("POST", "/v1/unheard-of", "editor", None),
