@@ -9,8 +9,13 @@ In one run and in turns, so that a machine that is slower for a minute is slower
 * the bare embedder has the very same windows in memory, and does nothing but embed them, with as many threads as the
   worker has for it.
 
-The ratio is what ingest keeps of the embedder's speed. Decoding needs processor time too: the table says how much, and
-what ratio would be left if nothing but decoding came on top. `--bundle` measures another model.
+* the floor under any pipeline is measured too: the processor time to open and decode the same files (only the pictures
+  that are needed), scale the pictures and resample the sound, in one process with nothing around it, and to embed them.
+  With every core busy with that and nothing else, no file could be taken in faster.
+
+The first ratio is what ingest keeps of the embedder's speed, the second how near it is to the floor. The tables also
+say where the processor time goes; it is the better measure on a machine that has other work. `--bundle` measures
+another model.
 """
 
 import argparse
@@ -22,11 +27,15 @@ import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from itertools import chain, islice
 from pathlib import Path
 
+from processor_time import CHILDREN, FORK_SERVER, WORKER, by_part, own_s
+
 from models.bundle import load_bundle
-from models.preprocess.media import MediaInfo
+from models.preprocess.media import MediaInfo, frames_on_grid, in_one_pass, read_audio
+from models.preprocess.resize import Resizer
 from models.runtime import Encoders
 from service.catalogue import Catalogue, open_catalogue
 from service.ingest import embed_windows
@@ -40,8 +49,9 @@ from service.settings import Settings
 
 LIBRARY = Path(__file__).parents[2] / "service" / "demo" / "library"
 SUFFIXES = (".mp4", ".mkv", ".webm", ".mov", ".mp3", ".wav")
+CORES = len(os.sched_getaffinity(0))
+REDIS = "redis"
 HELD_CLIPS = 240  # whose windows are held in memory, about 1 MB each
-TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def main() -> None:
@@ -56,6 +66,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="where to write the report")
     args = parser.parse_args()
     clips = sorted(path for path in args.folder.rglob("*") if path.suffix in SUFFIXES)[:HELD_CLIPS]
+    if not clips:
+        parser.error(f"no clips in {args.folder}")
     given = {"bundle": args.bundle, "ingest_at_once": args.at_once, "embed_threads": args.threads}
     given = {name: value for name, value in given.items() if value is not None}
     with tempfile.TemporaryDirectory(prefix="mmv-") as home:
@@ -81,6 +93,7 @@ def measure(settings: Settings, clips: list[Path], count: int, rounds: int) -> s
     catalogue = open_catalogue(settings)
     queue = JobQueue(str(settings.redis_url), catalogue.library_id())
     worker = start_worker(settings)
+    redis_pid = int(queue.redis.info("server")["process_id"])
     try:
         warm = copies(clips, 2, -1)
         fill(settings, catalogue, queue, worker, warm)
@@ -93,12 +106,15 @@ def measure(settings: Settings, clips: list[Path], count: int, rounds: int) -> s
             turn.clips = share
             turn.one_thread_s = bare(held, encoders, 1)
             turn.bare_s = bare(held, encoders, settings.embed_threads)
-            before = processor_s(worker.pid)
-            turn.worker_s = fill(settings, catalogue, queue, worker, copies(chosen, share, number))
-            turn.worker_cpu_s = processor_s(worker.pid) - before
-            before = time.process_time()
+            files = list(copies(chosen, share, number))
+            before = {**by_part(worker.pid), REDIS: own_s(redis_pid)}
+            turn.worker_s = fill(settings, catalogue, queue, worker, files)
+            after = {**by_part(worker.pid), REDIS: own_s(redis_pid)}
+            turn.cpu_s = {part: after[part] - before[part] for part in after}
+            turn.decode_cpu_s = decode_cpu_s(chosen, encoders)
+            before_embedding = time.process_time()
             bare(held, encoders, settings.embed_threads)
-            turn.embed_cpu_s = time.process_time() - before
+            turn.embed_cpu_s = time.process_time() - before_embedding
             print(turn, file=sys.stderr)
         segments = catalogue.counts()["segments"]
         failed = catalogue.counts()["failed"]
@@ -114,15 +130,42 @@ class Turn:
     """Seconds of one turn."""
 
     clips = 0
-    bare_s = one_thread_s = worker_s = worker_cpu_s = embed_cpu_s = 0.0
+    bare_s = one_thread_s = worker_s = embed_cpu_s = decode_cpu_s = 0.0
+
+    def __init__(self) -> None:
+        self.cpu_s: dict[str, float] = {}  # of the worker's parts
+
+    @property
+    def worker_cpu_s(self) -> float:
+        """All that the worker and its children took; not Redis, which serves the whole service."""
+        return sum(self.cpu_s[part] for part in (WORKER, FORK_SERVER, CHILDREN))
+
+    @property
+    def floor_s(self) -> float:
+        """Nothing but decoding and embedding, and every core busy with it."""
+        return (self.decode_cpu_s + self.embed_cpu_s) / CORES
 
     def __str__(self) -> str:
         return (
             f"{self.clips} clips: bare {self.bare_s:.2f} s, one thread {self.one_thread_s:.2f} s, "
-            f"worker {self.worker_s:.2f} s ({self.bare_s / self.worker_s:.0%}), "
-            f"processor time {self.worker_cpu_s:.2f} s "
-            f"of which embedding alone takes {self.embed_cpu_s:.2f} s"
+            f"floor {self.floor_s:.2f} s, worker {self.worker_s:.2f} s ({self.bare_s / self.worker_s:.0%}), "
+            f"processor time {self.worker_cpu_s:.2f} s, bare decoding {self.decode_cpu_s:.2f} s "
+            f"and bare embedding {self.embed_cpu_s:.2f} s"
         )
+
+
+def decode_cpu_s(clips: list[Path], encoders: Encoders) -> float:
+    """Processor time to have the pictures and the sound of clips, as the networks take them, and nothing else."""
+    spec = encoders.bundle.inputs
+    started = time.process_time()
+    for clip in clips:
+        resize = Resizer(spec.frame_height, spec.frame_width, spec.resize)
+        with closing(in_one_pass(clip)) as file:
+            for frame in frames_on_grid(file, spec.step_s):
+                resize(frame)
+            for _ in read_audio(file, spec.sample_rate):
+                pass
+    return time.process_time() - started
 
 
 def decoded(clip: Path, encoders: Encoders) -> Iterator[DecodedWindow]:
@@ -192,44 +235,32 @@ def start_worker(settings: Settings) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(command, env={**os.environ, **environment, "MMV_WORKER_LOG": "ERROR"})
 
 
-def processor_s(pid: int) -> float:
-    """Processor time of a process and all that it started, those that are gone included (Linux)."""
-    total = 0
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = stat.read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        number, parent = int(stat.parent.name), int(fields[1])
-        if number == pid or parent == pid or _parent(parent) == pid:
-            total += sum(map(int, fields[11:13]))
-            if number == pid or parent == pid:
-                total += sum(map(int, fields[13:15]))
-    return total / TICKS
-
-
-def _parent(pid: int) -> int:
-    try:
-        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-    except OSError:
-        return 0
-
-
 def report(settings: Settings, encoders: Encoders, turns: list[Turn], segments: int, failed: int) -> str:
     """The page."""
     clips = sum(turn.clips for turn in turns)
     bare_s, one_s = sum(turn.bare_s for turn in turns), sum(turn.one_thread_s for turn in turns)
     worker_s = sum(turn.worker_s for turn in turns)
-    embed_cpu, worker_cpu = sum(turn.embed_cpu_s for turn in turns), sum(turn.worker_cpu_s for turn in turns)
-    cores = os.cpu_count() or 1
+    floor_s = sum(turn.floor_s for turn in turns)
+    embed_cpu, decode_cpu = sum(turn.embed_cpu_s for turn in turns), sum(turn.decode_cpu_s for turn in turns)
+    worker_cpu = sum(turn.worker_cpu_s for turn in turns)
     ratios = sorted(turn.bare_s / turn.worker_s for turn in turns)
+
+    def ms(seconds: float) -> str:
+        return f"{1000 * seconds / clips:.1f}"
+
+    def of(part: str) -> float:
+        return sum(turn.cpu_s[part] for turn in turns)
+
     return "\n".join(
         [
             "# Speed of ingest",
             "",
-            f"{clips} clips on {cores} cores, in {len(turns)} turns beside the bare embedder; bundle",
+            f"{clips} clips on {CORES} cores, in {len(turns)} turns beside the bare embedder; bundle",
             f"{encoders.bundle.name}; {settings.embed_threads} threads embed, {settings.ingest_at_once} films at once.",
             "Written by `python docs/benchmarks/ingest_speed.py --clips N --out docs/benchmarks/ingest_speed.md`.",
+            "The floor is nothing but decoding and embedding, with every core busy all the time: no database, no child",
+            "process, no file written. Other work on the machine slows the worker and the embedder down, but not the",
+            "floor, which is counted in processor time.",
             "",
             "| what | clips a second | ingest keeps |",
             "|---|---|---|",
@@ -237,12 +268,25 @@ def report(settings: Settings, encoders: Encoders, turns: list[Turn], segments: 
             f"| bare embedder, {settings.embed_threads} threads | {clips / bare_s:.1f} | {bare_s / worker_s:.0%} "
             f"(turns: {ratios[0]:.0%} to {ratios[-1]:.0%}) |",
             f"| bare embedder, one thread | {clips / one_s:.1f} | {one_s / worker_s:.0%} |",
+            f"| the floor: bare decoding and bare embedding | {clips / floor_s:.1f} | {floor_s / worker_s:.0%} |",
             "",
             "| processor time of a clip | ms |",
             "|---|---|",
-            f"| embedding alone | {1000 * embed_cpu / clips:.1f} |",
-            f"| all that the worker and its children did | {1000 * worker_cpu / clips:.1f} |",
-            f"| kept if every core were busy all the time | {embed_cpu / worker_cpu:.0%} |",
+            f"| bare embedding | {ms(embed_cpu)} |",
+            f"| bare decoding | {ms(decode_cpu)} |",
+            f"| all that the worker and its children took | {ms(worker_cpu)} |",
+            f"| - the worker itself: embedding | {ms(embed_cpu)} |",
+            f"| - the worker itself: catalogue, queue, pictures, all else | {ms(of(WORKER) - embed_cpu)} |",
+            f"| - decode children: bare decoding | {ms(decode_cpu)} |",
+            f"| - decode children: thumbnails, preview, confinement, sending | {ms(of(CHILDREN) - decode_cpu)} |",
+            f"| - forking them | {ms(of(FORK_SERVER))} |",
+            f"| Redis, beside | {ms(of(REDIS))} |",
+            "",
+            "| if every core were busy all the time, ingest would keep | |",
+            "|---|---|",
+            f"| of the bare embedder | {embed_cpu / worker_cpu:.0%} |",
+            f"| of the floor | {(embed_cpu + decode_cpu) / worker_cpu:.0%} |",
+            f"| the floor itself, of the bare embedder | {embed_cpu / (embed_cpu + decode_cpu):.0%} |",
             "",
             f"{segments} segments were stored, {failed} clips failed.",
             "",
