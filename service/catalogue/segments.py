@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import Integer, Select, delete, func, insert, select, update
+from sqlalchemy import Integer, Select, Update, delete, func, insert, select, update
+from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Session
 
 from service.catalogue.engine import Database
@@ -36,11 +37,10 @@ def append_change(session: Session, kind: ChangeKind, video_id: str, bundle: str
     The update locks the one row of `revision` until the transaction ends: revisions become visible in order and without
     gaps, so a reader that has seen n misses nothing by asking for what is larger than n.
     """
-    session.execute(update(RevisionRow).values(value=RevisionRow.value + 1))
-    revision = session.execute(select(RevisionRow.value)).scalar_one()
-    session.add(
-        ChangeRow(revision=revision, kind=kind, video_id=video_id, bundle=bundle, segment_ids=list(segment_ids))
-    )
+    counted = update(RevisionRow).values(value=RevisionRow.value + 1).returning(RevisionRow.value)
+    revision = session.execute(counted, execution_options={"synchronize_session": False}).scalar_one()
+    row = {"revision": revision, "kind": kind, "video_id": video_id, "bundle": bundle, "segment_ids": list(segment_ids)}
+    session.execute(insert(ChangeRow), [row])
     return revision
 
 
@@ -71,20 +71,19 @@ class SegmentQueries:
         [rows >= 1, dim].
         """
         with self._database.write() as session:
-            video = session.get(VideoRow, video_id, with_for_update=True)
-            if video is None:
+            # Statements and no objects: this is done for every film, and objects cost several times as much.
+            ready = update(VideoRow).where(VideoRow.id == video_id).values(status="ready", problem=None)
+            if not _changed_one(session, ready):
                 raise VideoGone(video_id)
             if job is not None:
-                row = session.get(JobRow, job.id, with_for_update=True)
-                if row is None or (row.status, row.worker) != ("running", job.worker):
+                own = (JobRow.id == job.id, JobRow.status == "running", JobRow.worker == job.worker)
+                done = {"status": "done", "progress": 1.0, "stage": "done", "finished_at": datetime.now(UTC)}
+                values = {"worker": job.worker} if result is None else {**done, "result": result}
+                if not _changed_one(session, update(JobRow).where(*own).values(values)):
                     raise JobLost(job.id)
-                if result is not None:
-                    row.status, row.progress, row.stage, row.result = "done", 1.0, "done", result
-                    row.finished_at = datetime.now(UTC)
             ids = _replace_segments(session, video_id, bundle, segments)
             for other, theirs in (also or {}).items():
                 _replace_segments(session, video_id, other, theirs)
-            video.status, video.problem = "ready", None
             return ids
 
     def segment(self, segment_id: int) -> Segment | None:
@@ -214,6 +213,12 @@ class SegmentQueries:
             for channel, space, segment_id, dim, data in rows:
                 yield channel, space, segment_id, np.frombuffer(data, dtype=VECTOR_DTYPE).reshape(-1, dim)
             after = ids[-1]
+
+
+def _changed_one(session: Session, statement: Update) -> bool:
+    result = session.execute(statement, execution_options={"synchronize_session": False})
+    assert isinstance(result, CursorResult)
+    return result.rowcount == 1
 
 
 def _replace_segments(session: Session, video_id: str, bundle: str, segments: Sequence[NewSegment]) -> list[int]:

@@ -20,6 +20,7 @@ from service.crash_points import crash_point
 from service.erasure import erase_pending, forget_pictures
 from service.ingest import forget_parts, ingest_video
 from service.jobs.intake import Intake
+from service.jobs.now_and_then import NowAndThen
 from service.jobs.pulse import Pulse, WorkerStopping
 from service.jobs.queue import JobQueue
 from service.jobs.retries import OF_THE_MACHINE, problem_of, wait_before_retry_s
@@ -35,6 +36,9 @@ from service.settings import Settings
 from service.swap_job import Swapper, SwapRefused
 
 log = logging.getLogger(__name__)
+
+# While films come in, it is looked this often whether the index is to be built anew.
+OUTGROWN_EVERY_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,7 @@ class Runner:
     swap_thread: Trainer = field(default_factory=Trainer)
     tidy_thread: Trainer = field(default_factory=Trainer)
     at_work: set[str] = field(default_factory=set)  # ids of the ingests that run here
+    ask_if_outgrown: NowAndThen = field(default_factory=lambda: NowAndThen(OUTGROWN_EVERY_S))
 
     def run(self, job_id: str) -> None:
         """Does a job, unless it is over or another worker's. Raises nothing: how it ended is in the catalogue.
@@ -117,7 +122,8 @@ class Runner:
         try:
             with Pulse(self.catalogue, job.id, self.name, self.stopping, gives_back=job.kind == "ingest") as pulse:
                 result = self._work(job, pulse.report)
-            self.catalogue.finish_job(job.id, self.name, result)
+            if result is not None:
+                self.catalogue.finish_job(job.id, self.name, result)
             log.info("job %s: done", job.id)
         except (JobLost, VideoGone):
             log.info("job %s: no longer this worker's", job.id)
@@ -138,7 +144,10 @@ class Runner:
             self._give_up_or_try_again(job, error)
         if job.kind == "ingest":
             self._catch_up(job)
-            self._rebuild_if_outgrown()
+            self.at_work.discard(job.id)
+            # Of many films in a row not each needs to ask; the last one does in any case.
+            if self.ask_if_outgrown.due() or not self.at_work:
+                self._rebuild_if_outgrown()
         if job.kind in swap_job.KINDS:
             self.model.refresh()
             give_back_memory()
@@ -168,7 +177,8 @@ class Runner:
         if job.kind == "ingest" and job.video_id is not None:
             forget_parts(self.settings.spool_dir, job.video_id, self.encoders.bundle.fingerprint)
 
-    def _work(self, job: Job, report: Callable[[float, str], None]) -> dict[str, Any]:
+    def _work(self, job: Job, report: Callable[[float, str], None]) -> dict[str, Any] | None:
+        """What came of it; None when that is in the catalogue already, and the job is done."""
         if job.kind in TRAINING_KINDS:
             return run_training(self.settings, self.catalogue, job, report)
         if job.kind == "rebuild":
@@ -181,7 +191,7 @@ class Runner:
         video = self.catalogue.video(job.video_id or "")
         if video is None:
             raise VideoGone(job.video_id)
-        return ingest_video(
+        ingest_video(
             self.catalogue,
             self.store,
             self.thumbnails,
@@ -194,6 +204,7 @@ class Runner:
             spool_dir=self.settings.spool_dir,
             checkpoint_s=self.settings.checkpoint_s,
         )
+        return None
 
     @property
     def encoders(self) -> Encoders:
