@@ -31,7 +31,10 @@ def cell_means(x: Tensor, rows: int, columns: int) -> Tensor:
 
 
 def _shares(pixels: int, cells: int) -> Tensor:
-    """float [cells, pixels]: the part of a cell's extent that a pixel covers."""
+    """float [cells, pixels]: the part of a cell's extent that a pixel covers.
+
+    By torch: an array of numpy's would be exported as a weight, which no network has when the bundle is read back.
+    """
     edges = torch.linspace(0, pixels, cells + 1).unsqueeze(1)
     at = torch.arange(pixels)
     covered = torch.minimum(at + 1, edges[1:]) - torch.maximum(at, edges[:-1])

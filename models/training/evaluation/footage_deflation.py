@@ -34,7 +34,7 @@ def deflation(encoders: Encoders, found: EmbeddedClips, items: int) -> dict[str,
     return {
         "paths": {name: asdict(retrieval(s, truth, items)) for name, s in scores.items()},
         "gap_closed": gap_closed(list(scores.values()), items),
-        "seconds_per_still": _cost(encoders, found.stills[:1], frames),
+        "seconds_per_still": _cost(encoders, found.stills[:frames], frames),
         "frames": frames,
     }
 
@@ -80,13 +80,22 @@ def gap_closed(scores: list[np.ndarray], items: int) -> dict[str, dict[str, Any]
     return out
 
 
-def _cost(encoders: Encoders, still: np.ndarray, frames: int) -> dict[str, float]:
-    """Median seconds for one still on one thread, through either encoder."""
-    clip = still[:, None].repeat(frames, axis=1)
-    seconds: dict[str, list[float]] = {"deflated": [], "inflated": []}
-    for _ in range(TIMED):  # in turn, so that a busy machine slows both
-        for name, encode, taken in (("deflated", encoders.image, still), ("inflated", encoders.video, clip)):
+def _cost(encoders: Encoders, stills: np.ndarray, frames: int) -> dict[str, float]:
+    """Median seconds for one still on one thread: alone through either encoder, and among as many as a window has.
+
+    The last is the same number of pictures at once as one still that is repeated.
+    """
+    repeated = stills[:1, None].repeat(frames, axis=1)
+    calls = {
+        "deflated": lambda: encoders.image(stills[:1]),
+        "inflated": lambda: encoders.video(repeated),
+        "deflated_among_others": lambda: encoders.image(stills),
+    }
+    seconds: dict[str, list[float]] = {name: [] for name in calls}
+    for _ in range(TIMED):  # in turn, so that a busy machine slows all
+        for name, call in calls.items():
             started = time.perf_counter()
-            encode(taken)
+            call()
             seconds[name].append(time.perf_counter() - started)
-    return {name: float(np.median(times)) for name, times in seconds.items()}
+    found = {name: float(np.median(times)) for name, times in seconds.items()}
+    return found | {"deflated_among_others": found["deflated_among_others"] / len(stills)}
