@@ -1,5 +1,6 @@
 """Jobs over HTTP: who may cancel which, what is tried again, and that a stream ends with the key that opened it."""
 
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,7 +19,6 @@ from service.problem_codes import problem_document
 from service.redis_server import EmbeddedRedis
 from service.settings import Settings
 from service.tests.swapping import Swapping
-from service.tests.waiting import wait_for
 
 
 @pytest.fixture
@@ -126,21 +126,26 @@ def test_what_cannot_be_tried_again_says_why(
 
 
 @pytest.mark.parametrize("how", ["header", "cookie"])
-def test_a_stream_of_events_ends_when_its_key_is_revoked(client: TestClient, library: Catalogue, how: str) -> None:
+def test_a_stream_of_events_ends_when_its_key_is_revoked(
+    client: TestClient, library: Catalogue, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     job = library.create_job("ingest")
     issued, headers = key_of(library, "reader")
     if how == "cookie":
         assert client.post("/v1/session", json={"key": issued.text}).status_code == 200
         headers = {}
+    served = client.app.state.parts.catalogue  # type: ignore[attr-defined]
+    read, let_in = served.job, threading.Event()
 
-    def used() -> bool:
-        stored = library.stored_key(issued.key.id)
-        return stored is not None and stored.key.last_used_at is not None
+    def watched(job_id: str) -> Job | None:
+        let_in.set()
+        return read(job_id)
 
+    monkeypatch.setattr(served, "job", watched)
     with ThreadPoolExecutor(1) as pool:
         try:
             following = pool.submit(client.get, f"/v1/jobs/{job.id}/events", headers=headers)
-            wait_for(used, 30)
+            assert let_in.wait(30)
             assert not following.done()
             library.revoke_key(issued.key.id, "me")
             said = following.result(timeout=30).text
