@@ -26,7 +26,7 @@ SOUND_INSTANCE = SpaceKey("sound", "instance")
 QUERY_PLANS: dict[Kind, dict[Side, Plan]] = {
     "text": {"visual": {VISUAL_COARSE: 1.0}, "sound": {SOUND_COARSE: 1.0}},
     "image": {
-        "visual": {FRAME_INSTANCE: 1.0, FRAME_FINE: 0.5, VISUAL_FINE: 0.25, VISUAL_COARSE: 0.25},
+        "visual": {FRAME_INSTANCE: 1.0, FRAME_FINE: 0.5, VISUAL_FINE: 0.05, VISUAL_COARSE: 0.05},
         "sound": {SOUND_FINE: 1.0, SOUND_COARSE: 0.25},
     },
     "audio": {

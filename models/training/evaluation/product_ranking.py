@@ -11,7 +11,7 @@ import numpy as np
 # By words: what is seen and what is heard (service/plans.py).
 TEXT_VISUAL, TEXT_SOUND = 1.0, 0.7
 # By a still: the library's frames, then the windows around them.
-FRAME_INSTANCE, FRAME_FINE, VISUAL_FINE, VISUAL_COARSE = 1.0, 0.5, 0.25, 0.25
+FRAME_INSTANCE, FRAME_FINE, VISUAL_FINE, VISUAL_COARSE = 1.0, 0.5, 0.05, 0.05
 LEAST_SPREAD = 0.005
 
 
