@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -40,12 +41,30 @@ def demo(
         with running:
             err.print(f"The demo is running already: [bold]{running.address}[/bold]")
         return
+    if settings.bundle is None:
+        keep_up(settings)
     if port is None:
         try:
             listen(settings.host, settings.port).close()
         except CannotServe:
             settings = settings.model_copy(update={"port": 0})
     serve(settings, on_ready=lambda address: fill(settings, address, items), quiet=True)
+
+
+def keep_up(settings: Settings) -> None:
+    """Where an update has replaced the model that the demo library was made with, the new one takes its place."""
+    from models.bundle import BundleError
+    from service.bundles import ensure_serving
+    from service.catalogue import open_catalogue
+    from service.commands.bundle import promote
+    from service.model_pool import find_bundle
+
+    try:
+        with closing(open_catalogue(settings)) as catalogue:
+            served = ensure_serving(settings, catalogue, starting=True)
+            find_bundle(settings, served.bundle, served.bundle_name)
+    except BundleError:
+        promote(None, shipped=True, hold=False, at_once=True, wait=False, home=settings.home)
 
 
 def fill(settings: Settings, address: str, items: "list[object]") -> None:
