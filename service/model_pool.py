@@ -6,8 +6,9 @@ import weakref
 
 from models.bundle import Bundle, BundleError, load_bundle
 from models.runtime import Encoders
-from service.bundles import bundle_folders
+from service.bundles import bundle_folders, ensure_serving
 from service.catalogue import Catalogue
+from service.catalogue.records import Served
 from service.memory import give_back_memory
 from service.settings import Settings
 
@@ -31,6 +32,13 @@ def find_bundle(settings: Settings, fingerprint: str, name: str = "") -> Bundle:
         f"neither shipped nor whole in {settings.bundles_dir}. Promote it again (mmv-search bundle promote DIR), or go "
         "back to the shipped one: mmv-search bundle promote --shipped"
     )
+
+
+def served_at_start(settings: Settings, catalogue: Catalogue) -> Served:
+    """What a service that starts now would serve. Raises BundleError where that bundle is not at hand."""
+    served = ensure_serving(settings, catalogue, starting=True)
+    find_bundle(settings, served.bundle, served.bundle_name)
+    return served
 
 
 class ModelPool:

@@ -142,9 +142,8 @@ def _promote_at_rest(bundle: "Bundle", settings: "Settings", *, auto: bool, at_o
 
     from models.bundle import BundleError
     from service.audit import COMMAND_LINE
-    from service.bundles import ensure_serving
     from service.catalogue import open_catalogue
-    from service.model_pool import find_bundle
+    from service.model_pool import served_at_start
     from service.problems import Refused
     from service.swap_job import tidy_home
     from service.swap_requests import SwapRequests
@@ -154,8 +153,7 @@ def _promote_at_rest(bundle: "Bundle", settings: "Settings", *, auto: bool, at_o
             raise CommandFailed(f"MMV_BUNDLE names {settings.bundle}, which is used as long as it does.")
         name = f"{bundle.name} ({bundle.fingerprint[:12]})"
         try:
-            served = ensure_serving(settings, catalogue, starting=True)
-            find_bundle(settings, served.bundle, served.bundle_name)
+            served = served_at_start(settings, catalogue)
         except BundleError:  # what was served is gone: there is nothing to go on with meanwhile
             at_once = True
             served = catalogue.begin_serving(bundle.fingerprint, bundle.name, None, None)

@@ -54,15 +54,13 @@ def demo(
 def keep_up(settings: Settings) -> None:
     """Where an update has replaced the model that the demo library was made with, the new one takes its place."""
     from models.bundle import BundleError
-    from service.bundles import ensure_serving
     from service.catalogue import open_catalogue
     from service.commands.bundle import promote
-    from service.model_pool import find_bundle
+    from service.model_pool import served_at_start
 
     try:
         with closing(open_catalogue(settings)) as catalogue:
-            served = ensure_serving(settings, catalogue, starting=True)
-            find_bundle(settings, served.bundle, served.bundle_name)
+            served_at_start(settings, catalogue)
     except BundleError:
         promote(None, shipped=True, hold=False, at_once=True, wait=False, home=settings.home)
 
