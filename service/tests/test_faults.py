@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from models.bundle import load_bundle
+from models.tests import media_samples
 from service.catalogue import Catalogue, Job, NewSegment
 from service.jobs.queue import JobQueue
 from service.settings import Settings
@@ -22,6 +23,12 @@ def supervisor(settings: Settings, library: Catalogue) -> Iterator[Supervisor]:
     """Redis and a worker, without the HTTP server."""
     with Supervisor(settings) as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def film_of_minutes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Long enough to be met in the middle, whatever its worker does in the half second before it stops."""
+    return media_samples.film(tmp_path_factory.mktemp("films") / "minutes.mp4", 2, 300.0)
 
 
 def job_of(library: Catalogue, job_id: str) -> Job:
@@ -50,9 +57,9 @@ def assert_taken_in_once(library: Catalogue, video_id: str, job_id: str) -> None
 
 
 def test_a_worker_killed_in_the_middle_of_an_ingest_comes_back_and_finishes_it(
-    samples: Path, settings: Settings, library: Catalogue, supervisor: Supervisor
+    film_of_minutes: Path, settings: Settings, library: Catalogue, supervisor: Supervisor
 ) -> None:
-    video, job, _ = upload(samples / "long.mp4", settings, library)
+    video, job, _ = upload(film_of_minutes, settings, library)
     assert JobQueue(str(supervisor.settings.redis_url), library.library_id()).enqueue(job.id)
     wait_for(lambda: is_running(library, job.id))
     assert supervisor.worker_pid is not None
@@ -65,9 +72,9 @@ def test_a_worker_killed_in_the_middle_of_an_ingest_comes_back_and_finishes_it(
 
 
 def test_a_worker_asked_to_stop_gives_its_job_back_at_once(
-    samples: Path, settings: Settings, library: Catalogue, supervisor: Supervisor
+    film_of_minutes: Path, settings: Settings, library: Catalogue, supervisor: Supervisor
 ) -> None:
-    video, job, _ = upload(samples / "long.mp4", settings, library)
+    video, job, _ = upload(film_of_minutes, settings, library)
     JobQueue(str(supervisor.settings.redis_url), library.library_id()).enqueue(job.id)
     wait_for(lambda: is_running(library, job.id))
     assert supervisor.worker_pid is not None
@@ -108,10 +115,10 @@ def test_a_redis_that_dies_comes_back_with_its_queue(
 
 
 def test_a_cancelled_ingest_stops_and_stores_nothing(
-    samples: Path, settings: Settings, library: Catalogue, supervisor: Supervisor
+    samples: Path, film_of_minutes: Path, settings: Settings, library: Catalogue, supervisor: Supervisor
 ) -> None:
     queue = JobQueue(str(supervisor.settings.redis_url), library.library_id())
-    cancelled, job, _ = upload(samples / "long.mp4", settings, library)
+    cancelled, job, _ = upload(film_of_minutes, settings, library)
     queue.enqueue(job.id)
     wait_for(lambda: is_running(library, job.id))
     assert library.cancel_job(job.id)
@@ -126,9 +133,9 @@ def test_a_cancelled_ingest_stops_and_stores_nothing(
 
 
 def test_a_video_deleted_while_it_is_taken_in_leaves_no_trace(
-    samples: Path, settings: Settings, library: Catalogue, supervisor: Supervisor
+    samples: Path, film_of_minutes: Path, settings: Settings, library: Catalogue, supervisor: Supervisor
 ) -> None:
-    video, job, _ = upload(samples / "long.mp4", settings, library)
+    video, job, _ = upload(film_of_minutes, settings, library)
     JobQueue(str(supervisor.settings.redis_url), library.library_id()).enqueue(job.id)
     wait_for(lambda: is_running(library, job.id))
     assert library.delete_video(video.id)
