@@ -4,6 +4,7 @@ import base64
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -75,8 +76,15 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def page(browser: Browser, server: Server) -> Iterator[Page]:
-    """A fresh page; after the test it must have asked no other host for anything and broken no script or policy."""
-    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    """A fresh page of the shared server."""
+    with visit(browser, server) as page:
+        yield page
+
+
+@contextmanager
+def visit(browser: Browser, server: Server, width: int = 1280) -> Iterator[Page]:
+    """A fresh page; at the end it must have asked no other host for anything and broken no script or policy."""
+    context = browser.new_context(viewport={"width": width, "height": 900})
     page = context.new_page()
     page.set_default_timeout(20_000)
     complaints: list[str] = []

@@ -63,14 +63,31 @@ export function search(query, cursor, signal) {
 }
 
 export const library = () => call("/v1/videos?limit=1");
-export const job = (id) => call(`/v1/jobs/${encodeURIComponent(id)}`);
+export const video = (id) => call(`/v1/videos/${encodeURIComponent(id)}`);
 
-/** Sends a file to the library; XMLHttpRequest because fetch tells no upload progress. onProgress gets 0 to 1. */
-export const upload = (file, onProgress) => signedIn(() => sendFile(file, onProgress));
+const jobUrl = (id) => `/v1/jobs/${encodeURIComponent(id)}`;
+export const job = (id) => call(jobUrl(id));
+export const jobs = (status, limit) => call(`/v1/jobs?${new URLSearchParams({ status, limit })}`);
+export const cancelJob = (id) => call(jobUrl(id), { method: "DELETE" });
+export const retryJob = (id) => call(`${jobUrl(id)}/retry`, { method: "POST" });
 
-function sendFile(file, onProgress) {
+/** Whether what failed may well go better a little later, with nothing changed. */
+export const mayPass = (error) => error.code === "unreachable" || error.status === 429 || error.status >= 500;
+
+/**
+ * Sends a file to the library; XMLHttpRequest because fetch tells no upload progress. onProgress gets 0 to 1.
+ * `signal` stops it (AbortError) as long as not all is sent: after that the answer comes, as the file may be accepted.
+ */
+export const upload = (file, onProgress, signal) => signedIn(() => sendFile(file, onProgress, signal));
+
+function sendFile(file, onProgress, signal) {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
+    let sent = false;
+    const stop = () => sent || request.abort();
+    request.upload.onload = () => (sent = true);
+    request.onabort = () => reject(new DOMException("It was stopped.", "AbortError"));
+    request.onloadend = () => signal.removeEventListener("abort", stop);
     request.open("POST", "/v1/videos");
     request.upload.onprogress = (event) => event.lengthComputable && onProgress(event.loaded / event.total);
     request.onerror = () => reject(new ApiError(0, UNREACHABLE));
@@ -81,6 +98,7 @@ function sendFile(file, onProgress) {
     };
     const form = new FormData();
     form.set("file", file);
+    signal.addEventListener("abort", stop);
     request.send(form);
   });
 }

@@ -4,10 +4,11 @@ import { search } from "/static/api.js";
 import { $, icon, make } from "/static/dom.js";
 import { onQueryFile } from "/static/drop.js";
 import { kindOf, milliseconds, plural } from "/static/format.js";
+import { showLibrary } from "/static/library.js";
 import { stopPlaying } from "/static/player.js";
 import { placeholders, resultCard } from "/static/results.js";
 import { setUpSession } from "/static/session.js";
-import { setUpUploads, showLibrary } from "/static/upload.js";
+import { setUpUploads } from "/static/upload.js";
 
 const form = $("search");
 const input = $("q");

@@ -5,6 +5,10 @@ import { $ } from "/static/dom.js";
 
 const ROLES = { reader: "Reader", editor: "Editor", admin: "Admin" };
 let asking = null; // the promise of the dialog that is open: several calls may be refused at the same time
+let tell = () => {};
+
+/** Calls `listener` with who uses the page: once that is known, and each time that somebody signs in. */
+export const onSession = (listener) => (tell = listener);
 
 async function session(method, body) {
   const headers = body ? { "Content-Type": "application/json" } : {};
@@ -19,6 +23,7 @@ function show(info) {
   $("who").hidden = !info.signed_in;
   $("who-name").textContent = info.name ? `${info.name} (${info.role})` : (ROLES[info.role] ?? "");
   $("open-upload").hidden = info.role === "reader";
+  tell(info);
 }
 
 /** Resolves to true once the user has signed in, to false when the dialog was closed without. */

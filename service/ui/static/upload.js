@@ -1,74 +1,63 @@
-// The window that adds files to the library and follows their jobs.
+// The window that adds files to the library, and shows what is being added: by whomever, also after a reload.
 
-import { job, library, upload } from "/static/api.js";
-import { $, make } from "/static/dom.js";
-import { plural } from "/static/format.js";
+import { cancelJob, mayPass, upload } from "/static/api.js";
+import { $ } from "/static/dom.js";
+import { addLine, clearOver, emptyList, findJobs, follow } from "/static/jobs.js";
+import { onSession } from "/static/session.js";
 
-const POLL_MS = 600;
-const STAGES = { queued: "Waiting", running: "Reading", done: "Ready to search", failed: "Failed", cancelled: "Cancelled" };
+let mayUseJobs = false;
 
-export async function showLibrary() {
-  const { total } = await library();
-  $("library").textContent = total === undefined ? "" : plural(total, "video");
-}
-
-const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
-
-function row(file) {
-  const progress = make("progress", { max: 1, value: 0, "aria-label": file.name });
-  const state = make("span", { class: "state" }, "Sending");
-  const item = make("li", {}, make("span", { class: "name", title: file.name }, file.name), state, progress);
-  $("upload-list").prepend(item);
-  return {
-    set(text, value) {
-      state.textContent = text;
-      if (value !== undefined) progress.value = value;
-    },
-    end(ok) {
-      item.classList.add(ok ? "ok" : "failed");
-      progress.hidden = true;
-    },
-  };
-}
-
-/** Polls a job until it ends; throws with the problem's sentence when it failed. */
-async function follow(id, onChange) {
-  for (;;) {
-    const state = await job(id);
-    onChange(state);
-    if (state.status === "done") return;
-    if (state.status === "failed" || state.status === "cancelled") {
-      throw new Error(state.problem?.detail || STAGES[state.status]);
-    }
-    await pause(POLL_MS);
+/** Sends a file and follows its job to the end. */
+async function add(file, line = addLine(file.name, { first: true })) {
+  const stopping = new AbortController();
+  line.sending(() => stopping.abort());
+  try {
+    const accepted = await upload(file, (part) => line.sent(part), stopping.signal);
+    line.accepted(accepted);
+    if (!accepted.job_id) return;
+    // Stopped when all was sent: what somebody else adds too is not this page's to stop.
+    if (stopping.signal.aborted && accepted.created) line.show(await cancelJob(accepted.job_id));
+    await follow(line);
+  } catch (error) {
+    const again = () => void add(file, line); // not waited for: it can be stopped again
+    if (error.name === "AbortError") line.stopped(again);
+    else line.fail(error.message, mayPass(error) ? again : null);
   }
 }
 
-async function add(file) {
-  const line = row(file);
+async function showJobs() {
+  if (!mayUseJobs) return;
   try {
-    const accepted = await upload(file, (part) => line.set("Sending", part));
-    line.set(STAGES.queued, 0);
-    if (accepted.job_id) {
-      await follow(accepted.job_id, (state) => line.set(STAGES[state.status] ?? state.status, state.progress));
-    }
-    line.set(STAGES.done, 1);
-    line.end(true);
-    await showLibrary();
+    const left = await findJobs();
+    $("upload-note").textContent = left ? "There is more than this list shows; “mmv-search jobs list” has it all." : "";
   } catch (error) {
-    line.set(error.message);
-    line.end(false);
+    $("upload-note").textContent = `What else is being added is not known. ${error.message}`;
   }
 }
 
 export function setUpUploads() {
   const dialog = $("uploads");
-  $("open-upload").addEventListener("click", () => dialog.showModal());
+  $("open-upload").addEventListener("click", () => {
+    dialog.showModal();
+    showJobs();
+  });
   $("close-upload").addEventListener("click", () => dialog.close());
   $("pick-upload").addEventListener("click", () => $("upload-files").click());
+  $("clear-uploads").addEventListener("click", () => {
+    clearOver();
+    $("pick-upload").focus();
+  });
   $("upload-files").addEventListener("change", async (event) => {
     const files = [...event.target.files];
     event.target.value = "";
     for (const file of files) await add(file); // one after the other: the disk and the worker are shared
+  });
+  onSession((info) => {
+    mayUseJobs = ["editor", "admin"].includes(info.role) && (!info.scopes.length || info.scopes.includes("jobs"));
+    if (info.role === "reader") {
+      dialog.close();
+      emptyList();
+    }
+    showJobs();
   });
 }
