@@ -5,7 +5,15 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from models.training.data.footage.narrate import CLIP_SECONDS, MOST_WORDS, all_words, narrate, with_article
+from models.training.data.footage.narrate import (
+    CLIP_SECONDS,
+    MOST_WORDS,
+    all_words,
+    narrate,
+    tell,
+    with_article,
+)
+from models.training.data.footage.other_words import other_words
 from models.training.data.footage.scenes import plan_clip
 from models.training.data.footage.templates import VAGUE
 from models.training.data.footage.vocabulary import (
@@ -19,6 +27,7 @@ from models.training.data.footage.vocabulary import (
     WEAPONS,
     Subject,
 )
+from models.training.data.footage.wording_plain import PLAIN
 from models.training.data.footage.wording_rare import RARE
 from models.training.data.manifest import Event, Narration
 
@@ -129,6 +138,31 @@ def test_rare_wording_is_never_spoken() -> None:
     spoken = "\n".join({n.text for kind in KINDS for narrations in _many(kind) for n in narrations})
     for concept, queries in RARE.items():
         assert not any(query in spoken for query in queries), concept
+
+
+def test_every_concept_is_told_in_other_words_too_and_never_in_those_of_the_evaluation() -> None:
+    assert list(other_words()) == [s.concept for s in SUBJECTS]
+    asked = {query for queries in (*PLAIN.values(), *RARE.values()) for query in queries}
+    for concept, lines in other_words().items():
+        assert len(set(lines)) == len(lines) >= 30, concept
+        assert not asked & set(lines), concept
+        for line in lines:
+            assert line == line.lower().strip()
+            assert line.replace(" ", "").isalpha(), line
+            assert 2 <= len(line.split()) <= MOST_WORDS
+
+
+def test_further_tellings_have_lines_in_other_words_about_what_is_there_and_the_first_none() -> None:
+    event = _event("fight", np.random.default_rng(3))
+    own = {line for concept in event.concepts for line in other_words()[concept]}
+    every = {line for lines in other_words().values() for line in lines}
+    told = [tell(event, 1, index, tracks=4) for index in range(100)]
+    once = [tell(event, 1, index) for index in range(100)]
+    assert [[n for n in narrations if n.track == 0] for narrations in told] == once
+    assert not every & {n.text for narrations in once for n in narrations}
+    lines = [n.text for narrations in told for n in narrations if n.text in every]
+    assert set(lines) <= own
+    assert 0.4 < len(lines) / 300 < 0.6  # of the further tellings
 
 
 def test_every_concept_has_its_own_queries_and_many_phrases() -> None:

@@ -84,8 +84,8 @@ def keeping(run: Run, optimiser: torch.optim.Optimizer, saves: bool) -> Iterator
 def restore_checkpoint(run: Run, optimiser: torch.optim.Optimizer) -> list[str]:
     """Load weights, optimiser and step; which settings are others now than they were.
 
-    A finished run can be given a `restart` later. Raises TrainingError for another configuration or data, and for a
-    file that is no checkpoint.
+    A finished run can be given a `restart` or a locked course later. Raises TrainingError for another configuration or
+    data, and for a file that is no checkpoint.
     """
     path = run.folder / CHECKPOINT
     state = read_checkpoint(run.folder)
@@ -95,7 +95,8 @@ def restore_checkpoint(run: Run, optimiser: torch.optim.Optimizer) -> list[str]:
         k: getattr(run.config.optim, k) for k in FREE if getattr(before.optim, k) != getattr(run.config.optim, k)
     }
     first = run.config.optim.course(0)[0]
-    if replace(before, optim=replace(before.optim, **changed)) not in (run.config, replace(run.config, optim=first)):
+    before = replace(before, optim=replace(before.optim, **changed), locked=run.config.locked)
+    if before not in (run.config, replace(run.config, optim=first)):
         raise TrainingError(f"{path} was made with another configuration; choose another --out")
     if state["data"] != run.data_fingerprint:
         raise TrainingError(f"{path} was made with other data; choose another --out")

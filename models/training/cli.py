@@ -23,6 +23,7 @@ def register(app: typer.Typer, bundle_app: typer.Typer) -> None:
 
     app.command()(footage)
     app.command()(train)
+    app.command()(lock)
     app.command()(deflate)
     app.command()(export)
     app.command()(evaluate)
@@ -104,7 +105,24 @@ def train(
             processes, loaded, data, out, validation=validation, resume=resume, console=console, device=device
         )
         where = f" --data {data}" if data else ""
-        console.print(f"trained: {out}. Next: mmv-search deflate {out}{where}")
+        following = "lock" if loaded.locked.steps else "deflate"
+        console.print(f"trained: {out}. Next: mmv-search {following} {out}{where}")
+
+
+def lock(
+    run: Annotated[Path, typer.Argument(help="The folder of a finished training run.")],
+    data: Annotated[
+        Path | None, typer.Option(help="The data it was trained on. Else: data.sources of its configuration.")
+    ] = None,
+) -> None:
+    """Train sound, text and the heads of a run further with its vision backbone locked: locked.steps of its config."""
+    with clear_errors():
+        from models.training.finish import lock_run
+
+        _require_data(data)
+        lock_run(run, data, console)
+        where = f" --data {data}" if data else ""
+        console.print(f"the locked course is done: {run}. Next: mmv-search deflate {run}{where}")
 
 
 def deflate(

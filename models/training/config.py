@@ -100,6 +100,30 @@ class OptimConfig:
 
 
 @dataclass(frozen=True)
+class LockedConfig:
+    """A last course of so many `steps` with the vision backbone locked (locked.py); none if 0.
+
+    The backbone sees `passes` augmented windows of every clip. Of each log-mel two stretches of up to `mask_frames` and
+    two of up to `mask_bands` are hidden; of each text's free places a share of `stray_words` gets any word at all, as
+    people's talk has.
+    """
+
+    steps: int = 0
+    passes: int = 5
+    batch: int = 256
+    learning_rate: float = 8e-4
+    warmup_steps: int = 50
+    weight_sound_text: float = 0.0
+    mask_frames: int = 20
+    mask_bands: int = 12
+    stray_words: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.steps and (self.passes < 1 or self.batch < 1):
+            raise ValueError("passes and batch must be at least 1")
+
+
+@dataclass(frozen=True)
 class TextConfig:
     """Which clips' narrations training uses: a `share` of those that have any, chosen by the run's seed.
 
@@ -175,6 +199,7 @@ class TrainConfig:
     optim: OptimConfig = field(default_factory=OptimConfig)
     text: TextConfig = field(default_factory=TextConfig)
     data: DataConfig = field(default_factory=DataConfig)
+    locked: LockedConfig = field(default_factory=LockedConfig)
     deflate: DeflateConfig = field(default_factory=DeflateConfig)
     evaluate_every: int = 500
     checkpoint_every: int = 250

@@ -13,13 +13,26 @@ from models.training.data.sample import Source
 from models.training.deflate import Agreement, deflate, load_deflated, make_batches
 from models.training.export import LICENCE, export_bundle
 from models.training.finish_figures import ITEMS, evaluated
-from models.training.run import Run, load_run, provenance
+from models.training.locked import lock_vision
+from models.training.run import Run, TrainingError, load_run, provenance, read_locked
 from models.training.verify import TOLERANCE, compare
+
+
+def lock_run(run: Path, data: Data, console: Console) -> None:
+    """Train the run in a folder further with its vision backbone locked. Raises TrainingError and DataError."""
+    loaded = load_run(run, locked=False)
+    training = open_data(loaded.config, data, run / DECODED)
+    try:
+        lock_vision(loaded, training, console)
+    finally:
+        training.close()
 
 
 def deflate_run(run: Path, data: Data, console: Console) -> Agreement:
     """Deflate the run in a folder on frames of what it was trained on. Raises TrainingError and DataError."""
     loaded = load_run(run)
+    if loaded.config.locked.steps and read_locked(run, loaded.step) is None:
+        raise TrainingError(f"{run} has a locked course to come first; run: mmv-search lock {run} --data DATA")
     training = open_data(loaded.config, data, run / DECODED)
     try:
         return deflate(loaded, training.cache, make_batches(loaded, training.parts), console)[1]

@@ -55,7 +55,7 @@ def train_steps(
                 optimiser.zero_grad(set_to_none=True)
                 seed = int(np.random.SeedSequence([config.seed, run.step, replica.rank]).generate_state(1)[0])
                 course = replace(config, optim=config.optim.course(run.step)[0])
-                parts = add_gradients(network, _moved(batch, replica.device), course, seed)
+                parts = add_gradients(network, moved(batch, replica.device), course, seed)
                 if replica.world > 1:
                     parts, stop = _averaged(run, parts, stop)
                 norm = torch.nn.utils.clip_grad_norm_(parameters, config.optim.gradient_clip)
@@ -104,7 +104,7 @@ def _require_finite(run: Run, found: dict[str, Tensor], saved: int) -> None:
     )
 
 
-def _moved(batch: Batch, device: torch.device) -> Batch:
+def moved(batch: Batch, device: torch.device) -> Batch:
     """A batch on the device; the copy goes on while the processor does."""
     if device.type == "cpu":
         return batch

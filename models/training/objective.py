@@ -1,5 +1,7 @@
 """What training minimises: the embeddings of a batch, and the losses between them."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -23,12 +25,25 @@ def embed(network: MMV, batch: Batch, optim: OptimConfig) -> Embedded:
     Text goes through the network once per candidate. Sound enters the coarse space (`sound_coarse`) only where
     `weight_sound_text` asks for it.
     """
+    with torch.autocast(batch.frames.device.type, torch.bfloat16, enabled=optim.bf16):
+        representation = network.video(batch.frames)
+    return embed_seen(network, representation, batch, optim)
+
+
+def embed_seen(
+    network: MMV,
+    representation: Tensor,
+    batch: Batch,
+    optim: OptimConfig,
+    hide: Callable[[Tensor], Tensor] = lambda log_mel: log_mel,
+) -> Embedded:
+    """`embed` where the vision backbone's output [B, D] is there; `hide` changes the log-mel [B, time, mel]."""
     out: Embedded = {}
     with torch.autocast(batch.frames.device.type, torch.bfloat16, enabled=optim.bf16):
-        video = network.encode_video(batch.frames)
+        video = network.graph.video(representation)
         if optim.weight_audio:
             with torch.autocast(batch.frames.device.type, enabled=False), torch.no_grad():
-                log_mel = network.log_mel(batch.sound)
+                log_mel = hide(network.log_mel(batch.sound))
             out |= {"video_fine": video["fine"], "audio_fine": network.graph.audio_fine(network.audio(log_mel))}
     if optim.weight_text:
         # Candidates come by their distance in time.

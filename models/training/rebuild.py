@@ -1,7 +1,7 @@
 """`train --rebuild`: from nothing to a bundle, by one call that goes on where it was interrupted.
 
-footage -> train -> deflate -> export -> evaluate -> bundle. Every arrow is a stage (`stages.py`), and each goes on by
-itself in the middle: footage at its last clip, training and deflation at their last checkpoint.
+footage -> train (-> lock) -> deflate -> export -> evaluate -> bundle. Every arrow is a stage (`stages.py`), and each
+goes on by itself in the middle: footage at its last clip, training and deflation at their last checkpoint.
 """
 
 import json
@@ -19,10 +19,10 @@ from models.training.data.footage.generate import generate_footage
 from models.training.data.manifest import read_manifest
 from models.training.data.splits import expand_maps
 from models.training.deflate import CHECKPOINT as DEFLATED
-from models.training.finish import deflate_run, evaluate_into, export_run, require_verified, write_card
+from models.training.finish import deflate_run, evaluate_into, export_run, lock_run, require_verified, write_card
 from models.training.outputs import of_bundle, of_file
 from models.training.progress import progress_bar
-from models.training.run import CHECKPOINT
+from models.training.run import CHECKPOINT, LOCKED
 from models.training.stages import Result, Stage, read_state, run_stages
 from models.training.trainer import train_in_processes
 
@@ -33,7 +33,7 @@ SETS = {"train": 0, "validation": 2000, "test": 1000}
 # Decorations and places make no sound and are one card in five of the deck: the training set has a second series of
 # these alone, 3 clips for every 23.
 SCENERY, SCENERY_SEED = ("look", "explore"), 2
-TRACKS = 4  # wordings of every training clip, one of them at a time
+TRACKS = 8  # wordings of every training clip, one of them at a time
 
 
 @dataclass(frozen=True)
@@ -102,6 +102,10 @@ def _stages(
         )
         return {"steps": config.optim.steps}
 
+    def do_lock() -> Result:
+        lock_run(run, sets.data, console)
+        return {"steps": config.locked.steps}
+
     def do_deflate() -> Result:
         found = deflate_run(run, sets.data, console)
         return {"cosine": {"naive": found.naive, "trained": found.trained}}
@@ -123,6 +127,7 @@ def _stages(
 
     return [
         Stage("train", 0.45, do_train, lambda: of_file(run / CHECKPOINT), lambda: _trained(run, config.optim.steps)),
+        *([Stage("lock", 0.10, do_lock, lambda: of_file(run / LOCKED))] if config.locked.steps else []),
         Stage("deflate", 0.08, do_deflate, lambda: of_file(run / DEFLATED)),
         Stage("export", 0.01, do_export, lambda: of_bundle(out)),
         Stage("evaluate", 0.05, do_evaluate, lambda: of_file(out / MANIFEST)),

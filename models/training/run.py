@@ -17,6 +17,7 @@ from models.training.data.sample import Source, fingerprint_of
 from models.training.data.word_vectors import WordTable
 
 CHECKPOINT = "checkpoint.pt"
+LOCKED = "locked.pt"  # what a course with the vision backbone locked made of the checkpoint's network
 RECORD = "run.json"  # of each start of the run: when, with which code, on which machine
 
 
@@ -36,15 +37,26 @@ class Run:
     step: int
 
 
-def load_run(folder: Path) -> Run:
-    """A run as its last checkpoint left it, for deflation and export."""
+def load_run(folder: Path, *, locked: bool = True) -> Run:
+    """A run as its last checkpoint left it, and then its course with vision locked, if it had one and `locked`."""
     config = load_config(folder / "config.yaml")
     table = WordTable.load(folder / "words.npz")
     network = MMV(config.network, torch.from_numpy(table.vectors()))
     state = read_checkpoint(folder)
     network.load_state_dict(state["network"], strict=False)
+    course = read_locked(folder, state["step"]) if locked else None
+    if course:
+        network.load_state_dict(course["network"], strict=False)
     network.eval()
     return Run(folder, config, table, network, state["data"], state["step"])
+
+
+def read_locked(folder: Path, step: int) -> dict[str, Any] | None:
+    """What the course with vision locked made of a step's weights, `network` and `config`; None where there is none."""
+    if not (folder / LOCKED).is_file():
+        return None
+    state: dict[str, Any] = torch.load(folder / LOCKED, map_location="cpu", weights_only=True)
+    return state if state["step"] == step else None
 
 
 def read_checkpoint(folder: Path) -> dict[str, Any]:

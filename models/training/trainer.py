@@ -150,7 +150,11 @@ def _finish(
 
 def new_network(config: TrainConfig, table: WordTable) -> MMV:
     """A network of random weights, channels last."""
-    network = MMV(config.network, torch.from_numpy(table.vectors()))
+    return channels_last(MMV(config.network, torch.from_numpy(table.vectors())))
+
+
+def channels_last(network: MMV) -> MMV:
+    """The network with its backbones in the layout that is fastest to train."""
     for part in (network.video, network.audio):
         volumes = isinstance(part, S3D)  # of 5 dimensions, which the format for 4 refuses
         part.to(memory_format=torch.channels_last_3d if volumes else torch.channels_last)  # type: ignore[call-overload]

@@ -86,6 +86,12 @@ def fewer_words(ids: np.ndarray, drawn: np.ndarray, augment: AugmentConfig) -> n
     return out
 
 
+def stray_words(ids: np.ndarray, rng: np.random.Generator, share: float, weights: np.ndarray) -> np.ndarray:
+    """int64 [B, K, N] where a share of the padding (0) is any word, drawn by `weights` [W]; empty texts stay empty."""
+    free = (ids == 0) & ids.any(axis=-1, keepdims=True)
+    return np.where(free & (rng.random(ids.shape) < share), rng.choice(len(weights), ids.shape, p=weights), ids)
+
+
 def _turns(hue: Tensor, saturation: Tensor) -> Tensor:
     """Matrices [B, 3, 3] of RGB that turn the hue by parts of a circle and scale the saturation."""
     angle = hue.double() * 2 * math.pi

@@ -14,8 +14,20 @@ from torch import Tensor
 from models.bundle import InputSpec
 from models.preprocess.text import Tokenizer
 from models.training.config import AugmentConfig
-from models.training.data.augment import DRAWS, PHASE, SHIFT, START, TRACK, colours, crops, fewer_words, gains
-from models.training.data.reader import PER_STEP, Picks, Reader
+from models.training.data.augment import (
+    DRAWS,
+    GAIN,
+    PHASE,
+    SHIFT,
+    START,
+    TRACK,
+    WORDS,
+    colours,
+    crops,
+    fewer_words,
+    gains,
+)
+from models.training.data.reader import PER_STEP, Picks, Reader, Windows
 from models.training.data.sample import Item, joined_fingerprint
 
 CANDIDATES = 4  # narrations closest in time to the crop, the positives of MIL-NCE (the paper uses about 3 to 5)
@@ -87,6 +99,18 @@ class Batches:
                 for part, (picks, _) in zip(self.parts, self._plan(later), strict=True):
                     part.reader.prepare(picks, self.inputs)
         self._prepared = range(step + 1, step + 1 + self.ahead)
+        read, drawn, starts = self._read(step)
+        frames = crops([frames for windows in read for frames in windows.frames], drawn, self.inputs, self.augment)
+        return self._batch(colours(frames, drawn, self.augment), read, drawn, starts)
+
+    def unseen(self, step: int, turn: int) -> Batch:
+        """The same windows as a step's without their picture, `frames` [0]; every `turn` draws gain and words anew."""
+        read, drawn, starts = self._read(step)
+        drawn[:, [GAIN, WORDS, TRACK]] = np.random.default_rng([self.seed, 1, step, turn]).random((len(drawn), 3))
+        return self._batch(torch.empty(0), read, drawn, starts)
+
+    def _read(self, step: int) -> tuple[list[Windows], np.ndarray, np.ndarray]:
+        """A batch's windows of each source, the numbers drawn for them and where they start."""
         plan = self._plan(step)
         read = [
             part.reader.read(picks, self.inputs)
@@ -94,13 +118,14 @@ class Batches:
             if len(picks.rows)  # one of many replicas may get nothing of a source with a small share
         ]
         drawn = np.concatenate([numbers for _, numbers in plan])
-        starts = np.concatenate([picks.starts for picks, _ in plan])
+        return read, drawn, np.concatenate([picks.starts for picks, _ in plan])
+
+    def _batch(self, frames: Tensor, read: list[Windows], drawn: np.ndarray, starts: np.ndarray) -> Batch:
         ids, has_text = self._words([clip for windows in read for clip in windows.clips], starts, drawn[:, TRACK])
         if self.augment.word_dropout:
             ids = fewer_words(ids, drawn, self.augment)
-        frames = crops([frames for windows in read for frames in windows.frames], drawn, self.inputs, self.augment)
         return Batch(
-            frames=colours(frames, drawn, self.augment),
+            frames=frames,
             sound=gains(np.concatenate([windows.sound for windows in read]), drawn, self.augment),
             has_sound=torch.from_numpy(np.concatenate([windows.has_sound for windows in read])),
             ids=torch.from_numpy(ids),

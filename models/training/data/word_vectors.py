@@ -43,6 +43,14 @@ class WordTable:
             return cls([str(w) for w in f["words"]], f["codes"], f["scales"])
 
 
+def word_weights(words: list[str]) -> np.ndarray:
+    """How often each word is to be drawn, [W]: by the square root of its frequency in English, special tokens never."""
+    from wordfreq import word_frequency
+
+    weights = np.array([0.0 if word in SPECIAL else word_frequency(word, "en") for word in words]) ** 0.5
+    return weights / weights.sum()
+
+
 def build_word_table(
     count: int, extra: Iterable[str] = (), progress: Callable[[int, int], None] | None = None
 ) -> WordTable:

@@ -12,18 +12,21 @@ from dataclasses import replace
 import numpy as np
 
 from models.training.data.footage import templates
+from models.training.data.footage.other_words import other_words
 from models.training.data.footage.scenes import CLIP_TICS
 from models.training.data.footage.studio import TICS_PER_SECOND
 from models.training.data.footage.vocabulary import ACTIONS, BY_CONCEPT, SUBJECTS, WEAPONS
 from models.training.data.manifest import Clip, Event, Narration
 
-WORDING = 3  # raised whenever the same clip is told in other words
+WORDING = 4  # raised whenever the same clip is told in other words
 MOST_WORDS = 16
 CLIP_SECONDS = CLIP_TICS / TICS_PER_SECOND
 # What nobody counts: no article where the phrase is about it ("ammo for a gun", not "box of ammo").
 _UNCOUNTED = re.compile(r"(?!.* (?:of|with|for|in|full) )(?:.* )?(?:armor|ammo|ammunition|medicine|gore|human remains)")
 _NO_ARTICLE = set(WEAPONS["Fist"].phrases)
 _DYING_S = 1.5  # a monster's death is told so long after the first hit
+_OTHERWISE = 0.5  # of the further tellings have a line in other words
+_SUBJECT = 0.7  # of those lines are about what happens, the others about what is around
 _HURTING = {"place:slime", "place:lava", "place:hot rocks"}
 # Slot -> the concepts that may fill it, in the order of the row.
 _SLOTS = {"m": "monster:", "w": "weapon:", "i": "pickup:", "o": "thing:", "p": "place:"}
@@ -137,12 +140,28 @@ def narrate(event: Event, rng: np.random.Generator) -> list[Narration]:
 
 
 def tell(event: Event, seed: int, index: int, tracks: int = 1) -> list[Narration]:
-    """The narrations of clip `index` of a series, told `tracks` times. Track 0 is the same however many there are."""
+    """The narrations of clip `index` of a series, told `tracks` times. Track 0 is the same however many there are.
+
+    The others have lines in other words too, which a set that is told once has none of: it asks in known phrases.
+    """
     told = narrate(event, np.random.default_rng([seed, 4, index]))
     for track in range(1, tracks):
-        again = narrate(event, np.random.default_rng([seed, 4, index, track]))
-        told += [replace(n, track=track) for n in again]
+        rng = np.random.default_rng([seed, 4, index, track])
+        told += [replace(n, track=track) for n in _otherwise(narrate(event, rng), event, rng)]
     return told
+
+
+def _otherwise(told: list[Narration], event: Event, rng: np.random.Generator) -> list[Narration]:
+    """One narration of half of the tellings replaced by a line of `other_words`, about something in the clip."""
+    lines = {concept: other_words()[concept] for concept in event.concepts if concept in other_words()}
+    around = tuple(concept for concept in lines if concept.startswith(("thing:", "place:")))
+    subject = tuple(concept for concept in lines if concept not in around)
+    if not lines or rng.random() >= _OTHERWISE:
+        return told
+    about = subject if subject and (not around or rng.random() < _SUBJECT) else around
+    which = int(rng.integers(len(told)))
+    text = _choose(rng, lines[_choose(rng, about)])
+    return [replace(n, text=text) if i == which else n for i, n in enumerate(told)]
 
 
 def narrate_clip(clip: Clip, tracks: int = 1) -> Clip:
@@ -159,5 +178,6 @@ def all_words() -> set[str]:
     lines += [line for group in templates.BESIDE.values() for line in group]
     lines += [*templates.TWO_PLACES, *templates.SCENERY, *templates.HOLDING, *templates.SEEING, *templates.VAGUE]
     lines += [phrase for subject in SUBJECTS for phrase in (*subject.phrases, *subject.queries)]
+    lines += [line for told in other_words().values() for line in told]
     text = " ".join(re.sub(r"\{\w+\}", " ", line) for line in lines)
     return set(text.split()) | {"a", "an", "the"}
