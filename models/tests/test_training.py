@@ -18,7 +18,7 @@ from models.tests import tiny
 from models.tests.tiny_clips import COLOURS, write_set
 from models.training import trainer
 from models.training.card import card
-from models.training.config import DeflateConfig, RestartConfig
+from models.training.config import DeflateConfig, LockedConfig, RestartConfig
 from models.training.data.batches import Batches
 from models.training.data.cache import PER_STEP, ClipCache, open_cache
 from models.training.data.manifest import read_manifest, write_manifest
@@ -225,6 +225,10 @@ def test_from_clips_to_a_bundle_that_finds_what_it_was_trained_on(data: Path, ca
     assert "| text -> video |" in report(metrics, "evaluate")
     page = card(rewrite_metrics(bundle, {**bundle.metrics, **metrics}), 1_000_000)
     assert "18 clips" in page
+    assert "locked" not in page
+    course = {**bundle.provenance["config"], "locked": vars(LockedConfig(steps=1400))}
+    bundle = replace(bundle, provenance={**bundle.provenance, "config": course}, metrics={**bundle.metrics, **metrics})
+    assert "with the vision backbone locked: 1400 steps of 256 clips" in card(bundle, 1_000_000)
     assert "| text -> video |" in page
 
 

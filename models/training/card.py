@@ -89,9 +89,21 @@ def _recipe(bundle: Bundle) -> list[str]:
         f"{optim['learning_rate']:g}, {optim['warmup_steps']} steps of warm-up, half-cosine decay. NCE between vision "
         f"and sound, {_text_loss(optim)} between vision and text, {weights}{_third(optim)}.{_again(optim)} Seed "
         f"{config['seed']}.",
+        *_locked(config.get("locked") or {"steps": 0}),
         f"Deflation: {config['deflate']['steps']} steps{_led(config['deflate'])}. Mean cosine of an image's fine "
         f"embedding to that of its static clip: {cosines}.",
         f"Code: git revision {provenance['git_revision']}, torch {provenance['torch']}.",
+    ]
+
+
+def _locked(course: dict[str, Any]) -> list[str]:
+    if not course["steps"]:
+        return []
+    return [
+        f"Then, with the vision backbone locked: {course['steps']} steps of {course['batch']} clips, learning rate "
+        f"{course['learning_rate']:g}, weight of sound and text {course['weight_sound_text']:g}; two stretches of up "
+        f"to {course['mask_frames']} frames and of {course['mask_bands']} bands of each log-mel hidden, and a share of "
+        f"{course['stray_words']:g} of the free places of texts filled with stray words."
     ]
 
 
