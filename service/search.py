@@ -167,11 +167,20 @@ class Searcher:
         self, view: View, kind: Kind, query: str, plan: Plan, vectors: Vectors, options: Options
     ) -> tuple[list[Found], str | None]:
         identity = options.identity(f"{kind}:{query}")
-        offset = _read_cursor(options.cursor, identity)
-        end = min(offset + options.limit, DEEPEST)
-        found = self._best(view, kind, plan, vectors, options, end + 1)
-        more = len(found) > end and end < DEEPEST
-        return found[offset:end], _write_cursor(end, identity) if more else None
+        last = _read_cursor(options.cursor, identity)
+        begin, wanted = last.count, min(last.count + options.limit, DEEPEST) + 1
+        found = self._best(view, kind, plan, vectors, options, wanted)
+        if last.count:
+            # Films that came or went since have moved the ranking: the page goes on after the moment shown last.
+            while (place := _place(found, last.segment_id)) is None and len(found) >= wanted <= DEEPEST:
+                wanted = min(2 * wanted, DEEPEST + 1)
+                found = self._best(view, kind, plan, vectors, options, wanted)
+            begin = last.count if place is None else place + 1  # it is gone: as many as were shown stand before
+        end = min(begin + options.limit, DEEPEST)
+        if end >= wanted and len(found) >= wanted:
+            found = self._best(view, kind, plan, vectors, options, end + 1)
+        page, more = found[begin:end], len(found) > end and end < DEEPEST
+        return page, _write_cursor(Last(end, page[-1].segment_id), identity) if more and page else None
 
     def _best(self, view: View, kind: Kind, plan: Plan, vectors: Vectors, options: Options, wanted: int) -> list[Found]:
         """The best `wanted` moments of the library, or all that there are."""
@@ -222,19 +231,32 @@ def _found(ranking: Ranking, place: int, kind: Kind) -> Found:
     return Found(int(ranking.ids[place]), round(value, 4), round(confidence, 4), ranking.evidence(place))
 
 
-def _write_cursor(offset: int, identity: str) -> str:
-    return base64.urlsafe_b64encode(f"{offset}:{identity}".encode()).decode().rstrip("=")
+@dataclass(frozen=True)
+class Last:
+    """Where the page before ended: how many moments were ranked up to there, and the last one's segment."""
+
+    count: int
+    segment_id: int
 
 
-def _read_cursor(cursor: str | None, identity: str) -> int:
-    """The place at which the page begins. Raises Refused(bad_cursor) for a cursor of another search."""
+def _place(found: list[Found], segment_id: int) -> int | None:
+    return next((place for place, one in enumerate(found) if one.segment_id == segment_id), None)
+
+
+def _write_cursor(last: Last, identity: str) -> str:
+    said = f"{last.count}:{last.segment_id}:{identity}"
+    return base64.urlsafe_b64encode(said.encode()).decode().rstrip("=")
+
+
+def _read_cursor(cursor: str | None, identity: str) -> Last:
+    """Where the page begins. Raises Refused(bad_cursor) for a cursor of another search."""
     if cursor is None:
-        return 0
+        return Last(0, 0)
     try:
         said = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
-        offset, _, of = said.partition(":")
-        if of == identity and 0 < int(offset) < DEEPEST:
-            return int(offset)
+        count, segment_id, of = said.split(":", 2)
+        if of == identity and 0 < int(count) < DEEPEST:
+            return Last(int(count), int(segment_id))
     except (ValueError, binascii.Error):
         pass
     raise Refused(

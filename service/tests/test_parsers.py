@@ -27,7 +27,7 @@ from service.ranges import parse_range
 from service.routes.search import options_of
 from service.routes.tus import _Check, metadata_header, metadata_of
 from service.schemas.search import SearchParameters
-from service.search import _read_cursor, _write_cursor
+from service.search import Last, _read_cursor, _write_cursor
 from service.settings import Settings
 from service.subtitles import webvtt_of
 
@@ -69,16 +69,16 @@ def test_any_other_cursor_is_refused(cursor: str) -> None:
 
 
 @FEW
-@given(st.integers(1, 999), st.text(max_size=40), st.text(max_size=80))
-def test_a_search_s_cursor_fits_that_search_alone(offset: int, identity: str, other: str) -> None:
-    cursor = _write_cursor(offset, identity)
-    assert _read_cursor(cursor, identity) == offset
+@given(st.integers(1, 999), st.integers(1, 2**63), st.text(max_size=40), st.text(max_size=80))
+def test_a_search_s_cursor_fits_that_search_alone(count: int, segment_id: int, identity: str, other: str) -> None:
+    cursor = _write_cursor(Last(count, segment_id), identity)
+    assert _read_cursor(cursor, identity) == Last(count, segment_id)
     if other != identity:
         with pytest.raises(Refused, match="another search"):
             _read_cursor(cursor, other)
     for made_up in (other, base64.urlsafe_b64encode(other.encode()).decode()):
         with allowed("bad_cursor"):
-            assert 0 <= _read_cursor(made_up, identity) <= 1000
+            assert 0 <= _read_cursor(made_up, identity).count <= 1000
 
 
 # Ranges

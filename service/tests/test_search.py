@@ -44,13 +44,21 @@ class Library:
     random: np.random.Generator
 
     def add(
-        self, name: str, windows: int = 4, *, sound: bool = False, tags: tuple[str, ...] = ()
+        self,
+        name: str,
+        windows: int = 4,
+        *,
+        sound: bool = False,
+        tags: tuple[str, ...] = (),
+        near: np.ndarray | None = None,
     ) -> tuple[str, np.ndarray]:
-        """A film of `windows` overlapping windows; its id and its vectors [windows, DIM]."""
+        """A film of `windows` overlapping windows; its id and its vectors [windows, DIM], all `near` one if given."""
         info = MediaInfo(1.6 * windows + 1.6, True, sound, 320, 240, 25.0, "mp4", "h264", "aac" if sound else None)
         sha256 = self.random.bytes(32).hex()
         video, _, _ = self.catalogue.add_video(sha256, f"{name}.mp4", name, list(tags), 1000, info)
         vectors = self.random.normal(size=(windows, DIM)).astype(np.float32)
+        if near is not None:
+            vectors = near + 0.1 * vectors
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
         segments = [
             NewSegment(1.6 * i, 1.6 * i + 3.2, {KEY: row[None].astype(np.float16)}) for i, row in enumerate(vectors)
@@ -193,6 +201,28 @@ def test_pages_put_together_are_the_whole_ranking(library: Library) -> None:
         options = replace(options, cursor=page.next_cursor)
     assert pieces == whole
     assert len(whole) > 10
+
+
+def test_pages_go_on_where_they_ended_while_films_come_and_go(library: Library) -> None:
+    films = [library.add(f"film {i}") for i in range(12)]
+    query = by_vector(films[3][1][0])
+
+    def page(cursor: str | None = None) -> tuple[list[int], str | None]:
+        found = library.searcher().example(query, Options(limit=5, cursor=cursor))
+        return [m.found.segment_id for m in found.moments], found.next_cursor
+
+    whole = [m.found.segment_id for m in library.searcher().example(query, Options(limit=100)).moments]
+    first, cursor = page()
+    assert first == whole[:5]
+    for i in range(20):  # that rank above nearly everything, so that what was last is far down now
+        library.add(f"better {i}", windows=1, near=films[3][1][0])
+    assert page()[0] != first
+    assert page(cursor)[0] == whole[5:10]
+    gone = library.searcher().example(query, Options(limit=100)).moments
+    last = next(m for m in gone if m.found.segment_id == first[-1])
+    assert library.catalogue.delete_video(last.video.id)
+    found, _ = page(cursor)
+    assert len(found) == 5  # not to be known any more: as many places are passed over as were shown
 
 
 @pytest.mark.parametrize("cursor", ["", "nonsense", "MDow", "é", "LTE6YWJj"])
