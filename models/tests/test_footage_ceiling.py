@@ -4,10 +4,10 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from models.training.data.footage.mentions import mentioned
-from models.training.data.footage.vocabulary import MONSTERS, PICKUPS, WEAPONS
+from models.training.data.footage.vocabulary import MONSTERS, PICKUPS, THINGS, WEAPONS
 from models.training.data.manifest import Clip, Event, Narration
 from models.training.evaluation.footage_ceiling import ceilings
-from models.training.evaluation.footage_clips import EmbeddedClips, described, said
+from models.training.evaluation.footage_clips import HEARD, EmbeddedClips, described, described_by_ear, said
 
 
 def clip(number: int, concepts: list[str], texts: list[str]) -> Clip:
@@ -45,6 +45,11 @@ def test_a_clip_is_asked_for_by_what_tells_most_of_it() -> None:
     found = clip(0, [slug, pistol], texts)
     assert described(found) == texts[2]
     assert said(found) == "what a day"
+    torch, key = THINGS["BlueTorch"].concept, PICKUPS["RedCard"].concept
+    texts = ["a blue torch beside the red key", "shooting a combat slug", "red key"]
+    assert described(clip(0, [slug, torch, key], texts)) == texts[0]
+    assert described_by_ear(clip(0, [slug, torch], texts)) == texts[1]
+    assert described_by_ear(clip(0, [key, torch], [*reversed(texts)])) == texts[2]  # the torch makes no sound
     # What is named but not there tells nothing of the clip.
     assert described(clip(0, [pistol], ["combat slug and sailor", "so", "", "pistol"])) == "pistol"
 
@@ -58,6 +63,7 @@ def test_a_perfect_ranker_of_concepts_finds_the_one_clip_that_has_both() -> None
     found = ceilings(library(clips), 4)
     assert found["text -> video"].recall["R@1"] == 1
     assert found["text -> audio"].recall["R@1"] == 1
+    assert found[HEARD].recall["R@1"] == 1
 
 
 def test_items_cannot_be_told_apart_by_ear() -> None:

@@ -21,6 +21,7 @@ from models.training.data.batches import Batches
 from models.training.data.cache import open_cache
 from models.training.data.manifest import read_manifest
 from models.training.deflate import deflate, load_deflated, make_batches
+from models.training.evaluation.footage_clips import HEARD
 from models.training.evaluation.footage_report import report
 from models.training.evaluation.footage_retrieval import evaluate
 from models.training.export import export_bundle
@@ -124,7 +125,7 @@ def test_from_clips_to_a_verified_and_evaluated_bundle(data: Path, tmp_path: Pat
     assert ("coarse" in heard) == ("disjoint" not in name)
 
     metrics = evaluate(Encoders(bundle), data, wordings={"plain": {colour: [colour] for colour in COLOURS}})
-    between_sound_and_text = {"audio -> text", "text -> audio", "text -> video + sound"}
+    between_sound_and_text = {"audio -> text", "text -> audio", "text -> video + sound", HEARD}
     assert bool(between_sound_and_text & set(metrics["retrieval"])) == ("disjoint" not in name)
     assert {"text -> video", "audio -> video", "video -> audio", "image -> video"} <= set(metrics["retrieval"])
     assert "| text -> video |" in report(metrics, "evaluate")

@@ -11,9 +11,11 @@ from models.preprocess.media import read_audio, read_frames
 from models.preprocess.text import UnknownWords
 from models.preprocess.windows import fit_frames
 from models.runtime import Encoders
-from models.training.data.footage.mentions import mentioned
+from models.training.data.footage.mentions import audible, mentioned
 from models.training.data.manifest import Clip, Narration, read_manifest
 
+SAID = "what is said at the event -> video"  # directions that ask with other texts than `described`
+HEARD = "what can be heard, told -> audio"
 THREADS = 2  # each decodes and embeds a clip of its own
 FINER = 4  # the grid on which frames are read, per step of the network's
 
@@ -72,6 +74,12 @@ def described(clip: Clip) -> str:
     """The narration that names most of what the clip shows, the nearest to the event among equals."""
     seen = set(clip.concepts)
     return min(clip.narrations, key=lambda n: (-len(mentioned(n.text) & seen), _from_event(clip, n))).text
+
+
+def described_by_ear(clip: Clip) -> str:
+    """The narration that names most of what can be heard in the clip, the nearest to the event among equals."""
+    heard = audible(clip.concepts)
+    return min(clip.narrations, key=lambda n: (-len(audible(mentioned(n.text)) & heard), _from_event(clip, n))).text
 
 
 def _from_event(clip: Clip, narration: Narration) -> float:

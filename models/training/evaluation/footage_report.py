@@ -53,7 +53,8 @@ def _ceiling(ceilings: dict[str, Any]) -> str:
     lines = [
         "For comparison, a perfect ranker of concepts on the same texts and clips: by how many of the concepts that a "
         "text names a clip has (for sound: of those that can be heard; all items share one chime), ties at random. The "
-        "text of a clip is the narration that names most of what it shows; what is said at the event may be anything.",
+        "text of a clip is the narration that names most of what it shows, or of what can be heard in it; what is "
+        "said at the event may be anything.",
         "",
         f"| a perfect concept ranker {HEAD}",
     ]

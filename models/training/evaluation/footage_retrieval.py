@@ -12,14 +12,22 @@ from models.training.data.manifest import Clip
 from models.training.evaluation import product_ranking as product
 from models.training.evaluation.bootstrap import Interval, interval, middle, resamples
 from models.training.evaluation.footage_ceiling import ceilings
-from models.training.evaluation.footage_clips import EmbeddedClips, described, embed_clips, said, text_rows
+from models.training.evaluation.footage_clips import (
+    HEARD,
+    SAID,
+    EmbeddedClips,
+    described,
+    described_by_ear,
+    embed_clips,
+    said,
+    text_rows,
+)
 from models.training.evaluation.metrics import TOP, Concepts, Naming, Retrieval, concept_precision, naming, retrieval
 from models.training.evaluation.product_ranking import best_frame, fused
 from models.training.evaluation.wordings import FOOTAGE_WORDINGS, GENERATOR, PLAIN_LANGUAGE, Wordings, pairs
 
 # What a disjoint graph cannot do.
-SOUND_AND_TEXT = ("text -> video + sound", "audio -> text", "text -> audio")
-SAID = "what is said at the event -> video"
+SOUND_AND_TEXT = ("text -> video + sound", "audio -> text", "text -> audio", HEARD)
 ALIKE = ("monster", "weapon")  # what a still of it shows large
 # Naming: which concepts compete, and on clips of which events (of any, where none is said).
 NAMED = {
@@ -87,6 +95,8 @@ def item_retrieval(encoders: Encoders, found: EmbeddedClips, items: int) -> dict
         directions["text -> video + sound"] = retrieval(by_words(found, text)[:, rows], truth, items)
         directions["audio -> text"] = retrieval(a_coarse @ text.T, truth, items)
         directions["text -> audio"] = retrieval(text @ a_coarse.T, truth, items)
+        by_ear = text_rows(encoders, [described_by_ear(clip) for clip in clips])
+        directions[HEARD] = retrieval(by_ear @ a_coarse.T, truth, items)
     first = ("text -> video", "text -> video + sound", SAID)
     order = (*first, *(d for d in directions if d not in first))
     return {name: directions[name] for name in order if name in directions}

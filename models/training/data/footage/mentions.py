@@ -1,8 +1,11 @@
-"""Which concepts a sentence names: found by the phrases that narrations are made of."""
+"""Which concepts a sentence names, by the phrases that narrations are made of; and which of them can be heard."""
 
+from collections.abc import Iterable
 from functools import cache
 
 from models.training.data.footage.vocabulary import SUBJECTS
+
+_AUDIBLE = ("monster:", "weapon:", "action:")
 
 
 @cache
@@ -20,3 +23,10 @@ def mentioned(text: str) -> frozenset[str]:
             found.add(concept)
             left, taken = left.replace(f" {phrase} ", " | "), phrase
     return frozenset(found)
+
+
+def audible(concepts: Iterable[str]) -> frozenset[str]:
+    """What of them has a sound of its own: monsters, weapons, actions. All items that are picked up share theirs."""
+    concepts = set(concepts)
+    picked = {"action:pickup"} if any(c.startswith("pickup:") for c in concepts) else set()
+    return frozenset({c for c in concepts if c.startswith(_AUDIBLE)} | picked)
