@@ -17,6 +17,7 @@ from models.training.data.augment import stray_words
 from models.training.data.batches import Batches
 from models.training.data.cache import open_cache
 from models.training.data.word_vectors import word_weights
+from models.training.deflate import CHECKPOINT as DEFLATED
 from models.training.finish import deflate_run, lock_run
 from models.training.held_out import embed_cache
 from models.training.losses import nce
@@ -48,11 +49,13 @@ def test_all_but_the_vision_backbone_learns_on(data: Path, tmp_path: Path) -> No
     config = _config(60)
     train(config, data, tmp_path, validation=None, resume=False, console=QUIET)
     checkpoint = (tmp_path / CHECKPOINT).read_bytes()
+    (tmp_path / DEFLATED).write_bytes(b"of the weights before")
     with pytest.raises(TrainingError, match="mmv-search lock"):
         deflate_run(tmp_path, data, QUIET)
     lock_run(tmp_path, data, QUIET)
     assert (tmp_path / CHECKPOINT).read_bytes() == checkpoint
     before, after = load_run(tmp_path, locked=False), load_run(tmp_path)
+    assert not (tmp_path / DEFLATED).exists()
     old, new = before.network.state_dict(), after.network.state_dict()
     same = {name for name in old if torch.equal(old[name], new[name])}
     assert {name for name in old if name.startswith("video.")} <= same

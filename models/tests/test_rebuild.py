@@ -21,20 +21,21 @@ from models.tests import tiny, tiny_clips
 from models.training import deflate as deflation
 from models.training import trainer
 from models.training.cli import register
-from models.training.config import TrainConfig, config_dict
+from models.training.config import LockedConfig, TrainConfig, config_dict
 from models.training.data.batches import Batch, Batches
 from models.training.data.manifest import read_manifest
 from models.training.data.splits import split_of
 from models.training.rebuild import Footage, Sets, rebuild
 from models.training.stages import StagesError, fingerprint, progress, read_state
 
-STAGES = ["train", "deflate", "export", "evaluate", "bundle"]
+STAGES = ["train", "lock", "deflate", "export", "evaluate", "bundle"]
 
 
 def config() -> TrainConfig:
     """A few seconds from the start to the bundle."""
     short = tiny.config(steps=4)
-    return replace(short, words=40, deflate=replace(short.deflate, steps=4))
+    locked = LockedConfig(steps=2, passes=1, batch=6)
+    return replace(short, words=40, locked=locked, deflate=replace(short.deflate, steps=4))
 
 
 class Stopped(Exception):
@@ -101,10 +102,10 @@ def test_stopped_at_every_arrow_it_comes_to_the_same_weights(sets: Sets, whole: 
     assert progress(tmp_path / "rebuild.json") == (1.0, "done")
 
 
-def test_interrupted_in_the_middle_of_training_and_of_deflation(
+def test_interrupted_in_the_middle_of_training_the_locked_course_and_deflation(
     sets: Sets, whole: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Both go on at their last checkpoint, to the same weights."""
+    """Each goes on at its last checkpoint, to the same weights."""
     monkeypatch.setattr(deflation, "CHECKPOINT_EVERY", 1)
     original = Batches.__call__
     made: list[int] = []
@@ -123,14 +124,16 @@ def test_interrupted_in_the_middle_of_training_and_of_deflation(
         with pytest.raises(Stopped):
             rebuild(config(), sets, tmp_path, StoppingConsole(f"-> {until}"))
 
-    go_on(2, "deflate")
+    go_on(2, "lock")
     assert read_state(tmp_path / "rebuild.json")["done"] == {}
-    go_on(4, "export")  # the other two of training, two of deflation
+    go_on(3, "export")  # the other two of training, one of three that the locked backbone sees
     assert list(read_state(tmp_path / "rebuild.json")["done"]) == ["train"]
+    go_on(4, "export")  # the other two, two of deflation
+    assert list(read_state(tmp_path / "rebuild.json")["done"]) == ["train", "lock"]
     go_on(4, "export")
     assert made == [2, 3]  # no more than what is left of deflation
     run = whole.path.parent / "run"
-    for name in ("checkpoint.pt", "deflated.pt"):
+    for name in ("checkpoint.pt", "locked.pt", "deflated.pt"):
         mine, wanted = (torch.load(folder / name, weights_only=True) for folder in (tmp_path / "run", run))
         assert mine.keys() == wanted.keys()
         for part in mine.keys() & {"network", "video", "instance", "audio_instance"}:
@@ -145,7 +148,7 @@ def test_what_is_there_is_not_done_again_and_what_is_gone_is(sets: Sets, whole: 
     console = StoppingConsole("never")
     again = rebuild(config(), sets, folder, console)
     assert again.fingerprint == whole.fingerprint
-    assert console.lines[:5] == [*(f"{stage}: done before" for stage in STAGES[:4]), "-> bundle"]
+    assert console.lines[:6] == [*(f"{stage}: done before" for stage in STAGES[:5]), "-> bundle"]
     assert (folder / "bundle" / "README.md").read_text() == card
 
 
@@ -213,7 +216,7 @@ def test_footage_is_filmed_once_on_maps_that_no_two_sets_share(tmp_path: Path) -
     assert len({clip.seed for clips in sets.values() for clip in clips}) == 3
     splits = {name: {split_of(clip.map) for clip in clips} for name, clips in sets.items()}
     assert splits == {"train": {"train"}, "validation": {"validation"}, "held-out": {"test"}}
-    assert progress(tmp_path / "rebuild.json")[0] == pytest.approx(0.4)
+    assert progress(tmp_path / "rebuild.json")[0] == pytest.approx(0.4 / 1.1)  # the share of filming among all
 
 
 def test_the_command_trains_on_the_device_and_in_as_many_processes_as_asked(sets: Sets, tmp_path: Path) -> None:

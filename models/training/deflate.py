@@ -81,8 +81,7 @@ def deflate(run: Run, cache: ClipCache, batches: Batches, console: Console) -> t
             whole = _float(run.network.encode_video(clips)) if config.deflate.clip_weight else None
         return Stills(shown, static, whole)
 
-    # Of these very weights: a run that is trained further is deflated from the start.
-    unfinished = run.folder / f"deflating-{run.step}.pt"
+    unfinished = unfinished_deflation(run)
     with progress_bar(console) as bar:
         fit_deflated(deflated, stills, config.deflate, bar, unfinished)
     found = Agreement(naive, mean_cosine(deflated, probe, wanted))
@@ -90,6 +89,11 @@ def deflate(run: Run, cache: ClipCache, batches: Batches, console: Console) -> t
     save_deflated(run, deflated, found)
     unfinished.unlink(missing_ok=True)
     return deflated, found
+
+
+def unfinished_deflation(run: Run) -> Path:
+    """Where an interrupted deflation of these very weights goes on: a run that is trained further is deflated anew."""
+    return run.folder / f"deflating-{run.step}.pt"
 
 
 def fit_deflated(

@@ -26,6 +26,8 @@ from models.training.data.augment import stray_words
 from models.training.data.batches import Batches
 from models.training.data.open_data import TrainingData
 from models.training.data.word_vectors import word_weights
+from models.training.deflate import CHECKPOINT as DEFLATED
+from models.training.deflate import unfinished_deflation
 from models.training.loop import moved
 from models.training.objective import embed_seen, losses_of
 from models.training.progress import progress_bar
@@ -83,8 +85,8 @@ def lock_vision(run: Run, training: TrainingData, console: Console) -> None:
     if isinstance(run.network.graph, FACGraph):
         run.network.graph.audio_scale.fill_(measure_audio_scale(run.network, training.cache, run.config))
     _replace(run.folder / LOCKED, {**_kept(run), "step": run.step})
-    unfinished.unlink(missing_ok=True)
-    seen.unlink()
+    for path in (unfinished, seen, run.folder / DEFLATED, unfinished_deflation(run)):  # the last two: of other weights
+        path.unlink(missing_ok=True)
 
 
 def hidden(log_mel: Tensor, rng: np.random.Generator, locked: LockedConfig) -> Tensor:
