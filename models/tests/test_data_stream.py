@@ -31,7 +31,7 @@ from models.training.data.cache import ClipCache, open_cache
 from models.training.data.decoder import Decoder
 from models.training.data.manifest import Narration
 from models.training.data.open_data import merged, open_data
-from models.training.data.reader import Picks, Reader
+from models.training.data.reader import PER_STEP, Picks, Reader
 from models.training.data.sample import DataError, Source
 from models.training.data.sources import open_source
 
@@ -190,6 +190,14 @@ def test_sound_is_shifted_against_the_picture_only_where_asked(cache: ClipCache)
     assert 0 < np.abs(shift).max() <= 0.3
     assert moved.sound_s.min() >= 0
     assert moved.sound_s.max() <= 2.0 - 1.6 + 1e-6
+
+
+def test_sound_and_picture_of_a_window_begin_together(cache: ClipCache) -> None:
+    batches = stream(cache)
+    picks = [batches._plan(step)[0][0] for step in range(20)]
+    starts = np.concatenate([found.starts for found in picks])
+    assert set(starts) == set(range(cache.frames.shape[1] - tiny.INPUTS.frames * PER_STEP + 1))  # all that there are
+    assert np.allclose(np.concatenate([found.sound_s for found in picks]), starts * tiny.INPUTS.step_s / PER_STEP)
 
 
 def test_half_of_the_clips_are_tinted() -> None:

@@ -15,7 +15,7 @@ from models.bundle import InputSpec
 from models.training.config import AugmentConfig
 
 # Columns of the drawn numbers. A new one goes to the end: what is drawn for the others stays as it was.
-START, PHASE, GAIN, SCALE, TOP, LEFT, FLIP, CONTRAST, BRIGHTNESS, SATURATION, HUE, SHIFT = range(12)
+START, UNUSED, GAIN, SCALE, TOP, LEFT, FLIP, CONTRAST, BRIGHTNESS, SATURATION, HUE, SHIFT = range(12)
 TINT, RED, GREEN, BLUE, WORDS, TRACK = range(12, 18)
 DRAWS = 18
 _TO_YIQ = torch.tensor([[0.299, 0.587, 0.114], [0.596, -0.274, -0.322], [0.211, -0.523, 0.312]], dtype=torch.float64)

@@ -17,7 +17,6 @@ from models.training.config import AugmentConfig
 from models.training.data.augment import (
     DRAWS,
     GAIN,
-    PHASE,
     SHIFT,
     START,
     TRACK,
@@ -147,14 +146,12 @@ class Batches:
         return out
 
     def _picks(self, rows: np.ndarray, drawn: np.ndarray, lengths: np.ndarray) -> Picks:
-        """Windows that begin anywhere; the picture up to a cached frame later, the sound up to `time_shift_s` off."""
+        """Windows that begin at any cached frame; the sound with the picture, or up to `time_shift_s` off."""
         spec = self.inputs
         span, step_s = spec.frames * PER_STEP, spec.step_s / PER_STEP
         starts = (drawn[:, START] * (lengths - span + 1)).astype(int)
-        phase = (drawn[:, PHASE] * PER_STEP).astype(int) * (starts + span < lengths)
         shift = (2 * drawn[:, SHIFT] - 1) * self.augment.time_shift_s
-        sound_s = np.clip(starts * step_s + shift, 0, lengths * step_s - spec.window_s)
-        return Picks(rows, starts + phase, sound_s)
+        return Picks(rows, starts, np.clip(starts * step_s + shift, 0, lengths * step_s - spec.window_s))
 
     def _words(self, clips: list[Item], starts: np.ndarray, luck: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Ids int64 [B, K, N] and which there are, bool [B, K]: the words said closest to the windows' middles.
