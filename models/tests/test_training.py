@@ -34,10 +34,10 @@ from models.training.deflate import (
 from models.training.evaluation.footage_report import report
 from models.training.evaluation.footage_retrieval import evaluate
 from models.training.export import export_bundle
-from models.training.loop import learning_rate
 from models.training.losses import nce
 from models.training.progress import progress_bar
 from models.training.run import CHECKPOINT, TrainingError, load_run, provenance
+from models.training.schedule import learning_rate
 from models.training.trainer import train
 
 QUIET = Console(quiet=True)

@@ -2,7 +2,6 @@
 
 import copy
 import json
-import os
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -21,12 +20,13 @@ from models.networks.mmv import MMV
 from models.runtime import VALUES_A_CALL
 from models.training.adapt_judge import embed, score
 from models.training.adapt_windows import Windows
+from models.training.checkpoints import replace_state
 from models.training.config import TrainConfig
 from models.training.data.batches import Batch, Batches
-from models.training.loop import learning_rate
 from models.training.losses import mil_nce, nce
 from models.training.progress import progress_bar
 from models.training.run import TrainingError
+from models.training.schedule import learning_rate
 
 CHECKPOINT, BEST = "adapting.pt", "best.pt"
 EVALUATIONS = 12  # in the course of training
@@ -77,7 +77,7 @@ def fine_tune(
     if not state:
         first = score(_embedded(network, choose))
         state = {"step": 0, "first": first, "best": first, "best_step": 0}
-        _save(folder / BEST, network.state_dict())
+        replace_state(folder / BEST, network.state_dict())
     every = max(1, -(-config.optim.steps // EVALUATIONS))
     with progress_bar(console) as bar:
         task = bar.add_task("adapting", total=config.optim.steps, completed=state["step"])
@@ -99,9 +99,9 @@ def fine_tune(
                 found = score(_embedded(network, choose))
                 if found > state["best"]:
                     state |= {"best": found, "best_step": state["step"]}
-                    _save(folder / BEST, network.state_dict())
+                    replace_state(folder / BEST, network.state_dict())
                 values = {"network": network.state_dict(), "optimiser": optimiser.state_dict(), "state": state}
-                _save(folder / CHECKPOINT, values)
+                replace_state(folder / CHECKPOINT, values)
                 (folder / "progress.json").write_text(json.dumps(state["step"] / config.optim.steps))
     network.load_state_dict(torch.load(folder / BEST, weights_only=True, map_location=device))
     network.eval().requires_grad_(True)
@@ -224,8 +224,3 @@ def _resume(folder: Path, network: MMV, optimiser: torch.optim.Optimizer, device
     optimiser.load_state_dict(values["optimiser"])
     state: dict[str, Any] = values["state"]
     return state
-
-
-def _save(path: Path, values: Any) -> None:
-    torch.save(values, path.with_suffix(".tmp"))
-    os.replace(path.with_suffix(".tmp"), path)

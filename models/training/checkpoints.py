@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -20,7 +21,6 @@ FREE = ("learning_rate", "gradient_clip", "threads")
 
 def save_checkpoint(run: Run, optimiser: torch.optim.Optimizer) -> None:
     """Replace the run's checkpoint; a crash leaves the old one or the new one. Raises TrainingError if it cannot."""
-    path = run.folder / CHECKPOINT
     state = {
         # The frozen word table is in words.npz already.
         "network": {k: v for k, v in run.network.state_dict().items() if not k.startswith("text.embed.")},
@@ -29,21 +29,34 @@ def save_checkpoint(run: Run, optimiser: torch.optim.Optimizer) -> None:
         "config": json.dumps(config_dict(run.config), sort_keys=True),
         "data": run.data_fingerprint,
     }
-    contents = io.BytesIO()  # torch tells of a full disk in no way that could be told from others
+    contents = _serialised(state)
+    with clear_disk_errors(run.folder, f"the checkpoint of step {run.step} ({len(contents) / 1e6:.3g} MB)"):
+        _write(run.folder / CHECKPOINT, contents)
+
+
+def replace_state(path: Path, state: dict[str, Any]) -> None:
+    """Write tensors to a file; a crash leaves what was there or the new ones. Raises OSError if it cannot."""
+    _write(path, _serialised(state))
+
+
+def _serialised(state: dict[str, Any]) -> memoryview:
+    contents = io.BytesIO()  # torch.save tells of a full disk in no way that could be told from others
     torch.save(state, contents)
+    return contents.getbuffer()
+
+
+def _write(path: Path, contents: memoryview) -> None:
     temporary = path.with_suffix(".tmp")
-    megabytes = contents.getbuffer().nbytes / 1e6
-    with clear_disk_errors(run.folder, f"the checkpoint of step {run.step} ({megabytes:.3g} MB)"):
-        try:
-            with temporary.open("wb") as file:
-                file.write(contents.getbuffer())
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-            _sync(run.folder)
-        except OSError:
-            temporary.unlink(missing_ok=True)
-            raise
+    try:
+        with temporary.open("wb") as file:
+            file.write(contents)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+        _sync(path.parent)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 class Keeper:

@@ -8,8 +8,6 @@ The instance heads of stills and sounds are fitted in the same step, on the same
 """
 
 import json
-import math
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +22,7 @@ from torch.nn import functional as F
 from models.networks.deflation import DeflatedMMV, static_clip
 from models.networks.mmv import MMV
 from models.preprocess.text import Tokenizer
+from models.training.checkpoints import replace_state
 from models.training.config import DeflateConfig, TrainConfig
 from models.training.data.augment import tinted
 from models.training.data.batches import Batches, Part, centre_crop
@@ -33,6 +32,7 @@ from models.training.instances import fit_instances
 from models.training.losses import nce
 from models.training.progress import progress_bar
 from models.training.run import Run, TrainingError
+from models.training.schedule import half_cosine
 
 CHECKPOINT = "deflated.pt"
 CHECKPOINT_EVERY = 20  # steps
@@ -114,15 +114,14 @@ def fit_deflated(
     for step in range(first, config.steps):
         loss = _loss(deflated, stills(step), config.clip_weight)
         for group in optimiser.param_groups:
-            group["lr"] = config.learning_rate * 0.5 * (1 + math.cos(math.pi * step / config.steps))
+            group["lr"] = half_cosine(step, config.steps, config.learning_rate)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
         bar.update(task, completed=step + 1, description=f"deflating, loss {loss.item():.3f}")
         if checkpoint and (step + 1) % CHECKPOINT_EVERY == 0:
             values = {"trainable": deflated.trainable(), "optimiser": optimiser.state_dict(), "step": step + 1}
-            torch.save(values, checkpoint.with_suffix(".tmp"))
-            os.replace(checkpoint.with_suffix(".tmp"), checkpoint)
+            replace_state(checkpoint, values)
 
 
 def _float(outputs: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -166,7 +165,7 @@ def save_deflated(run: Run, deflated: DeflatedMMV, found: Agreement) -> None:
     if deflated.instance is not None and run.network.audio_instance is not None:
         state["instance"] = deflated.instance.state_dict()
         state["audio_instance"] = run.network.audio_instance.state_dict()
-    torch.save(state, run.folder / CHECKPOINT)
+    replace_state(run.folder / CHECKPOINT, state)
     (run.folder / "deflation.json").write_text(json.dumps({"naive": found.naive, "trained": found.trained}))
 
 

@@ -6,8 +6,6 @@ The sound is hidden in part (SpecAugment, Park et al., Interspeech 2019): a netw
 would learn them by heart. Deflation and export take the network as this course leaves it (`run.load_run`).
 """
 
-import math
-import os
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +19,7 @@ from torch import Tensor
 from models.networks.embedding_graph import FACGraph
 from models.networks.mmv import MMV
 from models.preprocess.text import Tokenizer
+from models.training.checkpoints import replace_state
 from models.training.config import LockedConfig
 from models.training.data.augment import stray_words
 from models.training.data.batches import Batches
@@ -32,6 +31,7 @@ from models.training.loop import moved
 from models.training.objective import embed_seen, losses_of
 from models.training.progress import progress_bar
 from models.training.run import LOCKED, Run, TrainingError, read_locked
+from models.training.schedule import half_cosine
 from models.training.trainer import channels_last, measure_audio_scale
 
 CHECKPOINT_EVERY = 50  # steps
@@ -70,7 +70,7 @@ def lock_vision(run: Run, training: TrainingData, console: Console) -> None:
         optimiser.load_state_dict(state["optimiser"])
 
     def save(done: int) -> None:
-        _replace(unfinished, {**_kept(run), "optimiser": optimiser.state_dict(), "step": done})
+        replace_state(unfinished, {**_kept(run), "optimiser": optimiser.state_dict(), "step": done})
 
     with progress_bar(console) as bar:
         # The backbone is the same as it was before the first step, so that this can go on at any of them.
@@ -84,7 +84,7 @@ def lock_vision(run: Run, training: TrainingData, console: Console) -> None:
     run.network.eval()
     if isinstance(run.network.graph, FACGraph):
         run.network.graph.audio_scale.fill_(measure_audio_scale(run.network, training.cache, run.config))
-    _replace(run.folder / LOCKED, {**_kept(run), "step": run.step})
+    replace_state(run.folder / LOCKED, {**_kept(run), "step": run.step})
     for path in (unfinished, seen, run.folder / DEFLATED, unfinished_deflation(run)):  # the last two: of other weights
         path.unlink(missing_ok=True)
 
@@ -163,18 +163,12 @@ def _step(
     if not torch.isfinite(loss):
         raise TrainingError(f"the loss is {loss.item()} at step {step} of the locked course: lower its learning rate")
     for group in optimiser.param_groups:
-        group["lr"] = _learning_rate(step, locked)
+        group["lr"] = half_cosine(step, locked.steps, locked.learning_rate, locked.warmup_steps)
     optimiser.zero_grad()
     loss.backward()
     torch.nn.utils.clip_grad_norm_(_trained(network), config.optim.gradient_clip)
     optimiser.step()
     return loss.item()
-
-
-def _learning_rate(step: int, locked: LockedConfig) -> float:
-    """Linear warm-up under a half-cosine decay."""
-    rising = min(1.0, (step + 1) / max(1, locked.warmup_steps))
-    return locked.learning_rate * rising * 0.5 * (1 + math.cos(math.pi * step / locked.steps))
 
 
 def _trained(network: MMV) -> list[torch.nn.Parameter]:
@@ -190,8 +184,3 @@ def _kept(run: Run) -> dict[str, Any]:
     frozen = (*_LOCKED, "text.embed.")
     network = {name: value for name, value in run.network.state_dict().items() if not name.startswith(frozen)}
     return {"network": network, "config": asdict(run.config.locked)}
-
-
-def _replace(path: Path, state: dict[str, Any]) -> None:
-    torch.save(state, path.with_suffix(".tmp"))
-    os.replace(path.with_suffix(".tmp"), path)

@@ -1,6 +1,5 @@
 """The training loop: step after step until the last one, a signal, or a loss that is not finite."""
 
-import math
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -13,12 +12,12 @@ from torch import Tensor
 
 from models.training.cached_gradients import add_gradients
 from models.training.checkpoints import clear_disk_errors, keeping
-from models.training.config import TrainConfig
 from models.training.data.batches import Batch, Batches
 from models.training.interruption import interruptible
 from models.training.observer import observe
 from models.training.replicas import Replica, average
 from models.training.run import CHECKPOINT, Run, TrainingError
+from models.training.schedule import learning_rate
 
 Evaluation = Callable[[], dict[str, float]]
 
@@ -71,15 +70,6 @@ def train_steps(
             if stop:
                 console.print(f"stopped after step {run.step}, which is saved", soft_wrap=True)
                 interruption.end()
-
-
-def learning_rate(step: int, config: TrainConfig) -> float:
-    """Linear warm-up, then half-cosine decay to zero, in each course of training."""
-    o, step = config.optim.course(step)
-    if step < o.warmup_steps:
-        return o.learning_rate * (step + 1) / o.warmup_steps
-    done = (step - o.warmup_steps) / max(1, o.steps - o.warmup_steps)
-    return o.learning_rate * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
 
 
 def _averaged(run: Run, parts: dict[str, Tensor], stop: bool) -> tuple[dict[str, Tensor], bool]:
