@@ -110,7 +110,7 @@ def test_a_film_that_waits_is_found_after_a_reload_cancelled_and_begun_anew_with
     with held_worker(own_server):
         line = open_list(page)
         page.set_input_files("#upload-files", film)
-        expect(line).to_contain_text("Waiting")
+        expect(line.locator(".state")).to_have_text("Waiting")  # for the worker: it is sent
         page.reload()
         expect(page.get_by_role("button", name="Add videos: 1 being added")).to_be_visible()
         expect(page.locator("#uploads")).to_be_hidden()
@@ -246,6 +246,48 @@ def test_a_file_on_its_way_is_stopped_and_sent_again(page: Page, own_server: Ser
     assert own_server.http.get("/v1/videos").json()["total"] == 0
     button(line, "Try again").click()
     expect(line).to_contain_text("Ready to search", timeout=60_000)
+
+
+def test_files_chosen_together_are_sent_in_their_order_and_wait_for_nobody_s_ingest(
+    page: Page, own_server: Server, tmp_path: Path
+) -> None:
+    films = [media_samples.film(tmp_path / f"{name}.mp4", seed=300 + i) for i, name in enumerate("abc")]
+    with held_worker(own_server):
+        lines = open_list(page)
+        page.set_input_files("#upload-files", films)
+        for line, film in zip((lines.nth(i) for i in range(3)), films, strict=True):
+            expect(line).to_contain_text(film.name)
+            expect(line.locator(".state")).to_have_text("Waiting")  # for the worker: it is there
+        jobs = own_server.http.get("/v1/jobs", params={"status": "queued"}).json()["jobs"]
+        videos = [own_server.http.get(f"/v1/videos/{job['video_id']}").json()["filename"] for job in reversed(jobs)]
+        assert videos == [film.name for film in films]
+    for i in range(3):
+        expect(lines.nth(i)).to_contain_text("Ready to search", timeout=60_000)
+
+
+def test_a_file_whose_turn_has_not_come_is_stopped_and_leaving_is_asked_about(
+    page: Page, own_server: Server, tmp_path: Path
+) -> None:
+    films = [media_samples.film(tmp_path / f"{name}.mp4", seed=310 + i) for i, name in enumerate("de")]
+    held: list[Route] = []
+    page.route("**/v1/videos", lambda route: held.append(route))
+    lines = open_list(page)
+    page.set_input_files("#upload-files", films)
+    first, second = lines.nth(0), lines.nth(1)
+    expect(first.locator(".state")).to_have_text("Sending")
+    expect(second.locator(".state")).to_have_text("Waiting to be sent")
+    leaving = "() => !window.dispatchEvent(new Event('beforeunload', { cancelable: true }))"
+    assert page.evaluate(leaving)
+    button(second, "Cancel").click()
+    expect(second).to_contain_text("Cancelled")
+    for route in held:
+        route.continue_()
+    page.unroute("**/v1/videos")
+    expect(first).to_contain_text("Ready to search", timeout=60_000)
+    assert not page.evaluate(leaving)
+    assert len(own_server.http.get("/v1/videos").json()["videos"]) == 1
+    button(second, "Try again").click()
+    expect(second).to_contain_text("Ready to search", timeout=60_000)
 
 
 def test_nothing_of_it_is_wider_than_a_telephone(

@@ -66,8 +66,13 @@ class Line {
 
   // ---- before there is a job
 
-  sending(stop) {
+  waiting(stop) {
     this.jobId = this.videoId = null;
+    this.#cancel = stop;
+    this.#show("going", "Waiting to be sent", {});
+  }
+
+  sending(stop) {
     this.#cancel = stop;
     this.#show("going", "Sending", { progress: 0 });
   }

@@ -6,22 +6,45 @@ import { addLine, clearOver, emptyList, findJobs, follow } from "/static/jobs.js
 import { onSession } from "/static/session.js";
 
 let mayUseJobs = false;
+let queue = Promise.resolve(); // files are sent one after the other: the line and the disk are shared
+const unsent = new Set(); // what would be lost with the page
 
-/** Sends a file and follows its job to the end. */
-async function add(file, line = addLine(file.name, { first: true })) {
+/** Sends a file when those before it are sent, and follows its job to the end. */
+function add(file, line) {
   const stopping = new AbortController();
+  line.waiting(() => {
+    stopping.abort();
+    unsent.delete(stopping);
+    line.stopped(() => add(file, line));
+  });
+  unsent.add(stopping);
+  queue = queue.then(() => send(file, line, stopping));
+}
+
+async function send(file, line, stopping) {
+  if (stopping.signal.aborted) return;
+  if (!line.item.isConnected) return void unsent.delete(stopping); // whoever chose it has signed out
   line.sending(() => stopping.abort());
   try {
     const accepted = await upload(file, (part) => line.sent(part), stopping.signal);
     line.accepted(accepted);
-    if (!accepted.job_id) return;
-    // Stopped when all was sent: what somebody else adds too is not this page's to stop.
-    if (stopping.signal.aborted && accepted.created) line.show(await cancelJob(accepted.job_id));
-    await follow(line);
+    if (accepted.job_id) void watch(line, accepted, stopping.signal.aborted); // the next one does not wait for it
   } catch (error) {
-    const again = () => void add(file, line); // not waited for: it can be stopped again
+    const again = () => add(file, line);
     if (error.name === "AbortError") line.stopped(again);
     else line.fail(error.message, mayPass(error) ? again : null);
+  } finally {
+    unsent.delete(stopping);
+  }
+}
+
+async function watch(line, { job_id, created }, isStopped) {
+  try {
+    // Stopped when all was sent: what somebody else adds too is not this page's to stop.
+    if (isStopped && created) line.show(await cancelJob(job_id));
+    await follow(line);
+  } catch (error) {
+    line.fail(error.message, null);
   }
 }
 
@@ -47,11 +70,14 @@ export function setUpUploads() {
     clearOver();
     $("pick-upload").focus();
   });
-  $("upload-files").addEventListener("change", async (event) => {
+  $("upload-files").addEventListener("change", (event) => {
     const files = [...event.target.files];
     event.target.value = "";
-    for (const file of files) await add(file); // one after the other: the disk and the worker are shared
+    // The first of them is to be on top.
+    const lines = files.reverse().map((file) => [file, addLine(file.name, { first: true })]);
+    for (const [file, line] of lines.reverse()) add(file, line);
   });
+  window.addEventListener("beforeunload", (event) => unsent.size && event.preventDefault());
   onSession((info) => {
     mayUseJobs = ["editor", "admin"].includes(info.role) && (!info.scopes.length || info.scopes.includes("jobs"));
     if (info.role === "reader") {
