@@ -27,10 +27,10 @@ def cell_means(x: Tensor, rows: int, columns: int) -> Tensor:
 
     Matrix products, since ONNX has no adaptive pooling into cells that do not divide a map.
     """
-    return _shares(x.shape[2], rows).to(x) @ x @ _shares(x.shape[3], columns).T.to(x)
+    return cell_shares(x.shape[2], rows).to(x) @ x @ cell_shares(x.shape[3], columns).T.to(x)
 
 
-def _shares(pixels: int, cells: int) -> Tensor:
+def cell_shares(pixels: int, cells: int) -> Tensor:
     """float [cells, pixels]: the part of a cell's extent that a pixel covers.
 
     By torch: an array of numpy's would be exported as a weight, which no network has when the bundle is read back.

@@ -11,6 +11,7 @@ from models.networks.instance import instance_head
 from models.networks.log_mel import LogMel, LogMelConfig
 from models.networks.preact_resnet import ResNetConfig
 from models.networks.s3d import S3D, S3DConfig
+from models.networks.spectrum import spectrum, spectrum_dim
 from models.networks.text import TextTower
 from models.networks.tsm_resnet import TSMResNet
 
@@ -21,7 +22,7 @@ class MMVConfig:
 
     `graph` is one of embedding_graph.GRAPHS; an `instance_dim` of 0 leaves the instance space out. For stills it has,
     beside the representation, the maps after the first units of a residual network, in `layout_rows` rows of cells
-    each (layout.py).
+    each (layout.py); for sounds those in `spectrum_bands` bands each (spectrum.py).
     """
 
     video: ResNetConfig | S3DConfig = field(default_factory=ResNetConfig)
@@ -32,16 +33,22 @@ class MMVConfig:
     coarse_dim: int = COARSE_DIM
     instance_dim: int = 128
     layout_rows: tuple[int, ...] = ()
+    spectrum_bands: tuple[int, ...] = ()
     graph: str = "fac_relu"
 
     def __post_init__(self) -> None:
         if self.graph not in GRAPHS:
             raise ValueError(f"graph is {self.graph!r}; it must be one of {', '.join(GRAPHS)}")
         units = len(self.video.channels) if isinstance(self.video, ResNetConfig) else 0
-        if len(self.layout_rows) > units or any(rows < 1 for rows in self.layout_rows):
-            raise ValueError(f"layout_rows is {self.layout_rows}; one number above 0 for each of up to {units} units")
+        _require_for_units("layout_rows", self.layout_rows, units)
+        _require_for_units("spectrum_bands", self.spectrum_bands, len(self.audio.channels))
         if self.graph == "shared" and self.fine_dim != self.coarse_dim:
             raise ValueError(f"a shared graph has one space: fine_dim {self.fine_dim} != coarse_dim {self.coarse_dim}")
+
+
+def _require_for_units(name: str, cells: tuple[int, ...], units: int) -> None:
+    if len(cells) > units or any(count < 1 for count in cells):
+        raise ValueError(f"{name} is {cells}; one number above 0 for each of up to {units} units")
 
 
 class MMV(nn.Module):
@@ -59,7 +66,8 @@ class MMV(nn.Module):
         self.text = TextTower(word_vectors, config.text_dim)
         dims = (self.video.dim, self.audio.dim, config.text_dim)
         self.graph = embedding_graph(config.graph, dims, config.fine_dim, config.coarse_dim)
-        self.audio_instance = instance_head(self.audio.dim, config.instance_dim)
+        heard = self.audio.dim + spectrum_dim(config.audio.channels, config.spectrum_bands)
+        self.audio_instance = instance_head(heard, config.instance_dim)
         self.apply(_initialise)
 
     def encode_video(self, frames: Tensor) -> dict[str, Tensor]:
@@ -69,6 +77,16 @@ class MMV(nn.Module):
     def encode_audio(self, log_mel: Tensor) -> dict[str, Tensor]:
         """float32 [B, time, mel]; `self.log_mel` makes it of a waveform."""
         return self.graph.audio(self.audio(log_mel))
+
+    def hear(self, log_mel: Tensor) -> dict[str, Tensor]:
+        """As `encode_audio`, and `heard` [B, S], which the instance head is for.
+
+        It is the representation, and the spectrum where there is one.
+        """
+        bands = self.config.spectrum_bands
+        representation, maps = self.audio.with_maps(log_mel)
+        heard = torch.cat([representation, spectrum(maps, bands)], dim=1) if bands else representation
+        return {**self.graph.audio(representation), "heard": heard}
 
     def encode_text(self, ids: Tensor) -> dict[str, Tensor]:
         """int64 [B, N]. Raises IndexError for ids outside of the vocabulary."""

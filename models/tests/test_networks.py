@@ -15,6 +15,7 @@ from models.networks.log_mel import LogMelConfig
 from models.networks.mmv import MMV, MMVConfig
 from models.networks.preact_resnet import ResNetConfig
 from models.networks.s3d import S3DConfig
+from models.networks.spectrum import spectrum, spectrum_dim
 
 TINY = ResNetConfig("basic", (1, 1, 1, 1), (8, 16, 16, 16), 8)
 CONFIG = MMVConfig(TINY, TINY, LogMelConfig(8000, 256, 128, 16, 80, 3600), text_dim=24, fine_dim=12, coarse_dim=10)
@@ -113,7 +114,43 @@ def test_a_still_is_told_apart_by_its_representation_and_its_layout(network: MMV
     assert seen.shape[1] == network.video.dim + 8 * 6 + 16 * 12
 
 
-@pytest.mark.parametrize("wrong", [{"layout_rows": (0,)}, {"video": S3DConfig(), "layout_rows": (2,)}])
-def test_a_layout_that_no_network_has_is_refused(wrong: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="layout_rows"):
+def test_spectrum_tells_the_pitch_and_not_the_time() -> None:
+    sound = torch.zeros(1, 2, 6, 5)  # [B, C, time, mel]
+    sound[0, 1, 2, 4] = 1.0
+    later = torch.roll(sound, 3, dims=2)
+    found = spectrum([sound, sound], (2, 5)).squeeze(0)
+    assert found.shape == (spectrum_dim((2, 2), (2, 5)),)
+    high, highest = 3, 4 + 9  # the last band of the second channel, in halves and in fifths
+    assert torch.nonzero(found).flatten().tolist() == [high, highest]
+    assert found[[high, highest]].tolist() == pytest.approx([1 / 6 * 2 / 5, 1 / 6])
+    assert torch.equal(spectrum([later], (5,)), spectrum([sound], (5,)))
+    assert not spectrum([sound - 1], (5,)).any()
+
+
+def test_a_sound_is_told_apart_by_its_representation_and_its_spectrum() -> None:
+    torch.manual_seed(0)
+    network = MMV(replace(CONFIG, spectrum_bands=(4, 2)), torch.randn(50, 6)).eval()
+    log_mel = torch.randn(2, 50, 16)
+    found, plain = network.hear(log_mel), network.encode_audio(log_mel)
+    assert torch.equal(found["heard"][:, : network.audio.dim], plain["representation"])
+    assert all(torch.equal(found[name], value) for name, value in plain.items())
+    assert network.audio_instance is not None
+    assert found["heard"].shape == (2, len(network.audio_instance.mean))
+    assert found["heard"].shape[1] == network.audio.dim + 8 * 4 + 16 * 2
+    network.config = CONFIG
+    assert torch.equal(network.hear(log_mel)["heard"], plain["representation"])
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"layout_rows": (0,)},
+        {"video": S3DConfig(), "layout_rows": (2,)},
+        {"spectrum_bands": (0,)},
+        {"spectrum_bands": (5, 5, 5, 5, 5)},
+    ],
+)
+def test_cells_and_bands_that_no_network_has_are_refused(wrong: dict[str, Any]) -> None:
+    (name,) = wrong.keys() - {"video"}
+    with pytest.raises(ValueError, match=name):
         replace(CONFIG, **wrong)

@@ -23,6 +23,7 @@ NETWORK = MMVConfig(
     fine_dim=32,
     coarse_dim=32,
     layout_rows=(2, 3),
+    spectrum_bands=(4, 2),
 )
 
 

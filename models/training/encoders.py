@@ -60,8 +60,9 @@ class AudioEncoder(nn.Module):
         self.outputs = spaces if network.audio_instance is None else (*spaces, "instance")
 
     def forward(self, waveform: Tensor) -> tuple[Tensor, ...]:
-        outputs = _outputs(self.network.encode_audio(self.network.log_mel(waveform)))
-        return outputs if self.network.audio_instance is None else (*outputs, self.network.audio_instance(outputs[-1]))
+        found, head = self.network.hear(self.network.log_mel(waveform)), self.network.audio_instance
+        outputs = _outputs(found)
+        return outputs if head is None else (*outputs, head(found["heard"]))
 
 
 class TextEncoder(nn.Module):

@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from models.bundle import InputSpec
 from models.networks.deflation import DeflatedMMV
+from models.networks.mmv import MMV
 from models.training.config import AugmentConfig
 from models.training.data.augment import DRAWS, colours
 from models.training.data.cache import ClipCache
@@ -17,6 +18,8 @@ from models.training.run import Run
 MOST_CLIPS = 5000
 PART = 64
 LEAST_PART = 0.8  # of a frame's sides
+GAIN_DB, TILT_DB, MIDDLE_HZ = 6, 2, 1000  # the second: to an octave
+NOISE_BELOW_DB = (20, 50)
 LIGHT = AugmentConfig(brightness=0.25, contrast=0.25, tint=0.25)
 
 
@@ -24,20 +27,24 @@ LIGHT = AugmentConfig(brightness=0.25, contrast=0.25, tint=0.25)
 def fit_instances(run: Run, deflated: DeflatedMMV, cache: ClipCache, clips: int = MOST_CLIPS) -> None:
     """Views of one moment are neighbouring frames of a clip, and two windows of its sound that overlap at random.
 
-    The second frame is cut, and its light and colour changed, as pictures are that people search with.
+    The second frame is cut, and its light and colour changed, as pictures are that people search with; the second sound
+    is as another microphone would have it.
     """
-    network, rng = run.network, np.random.default_rng([run.config.seed, 2])
+    network, inputs, rng = run.network, run.config.inputs, np.random.default_rng([run.config.seed, 2])
     if deflated.instance is None or network.audio_instance is None:
         return
     rows = rng.permutation(len(cache.clips))[:clips]
     at = rng.integers(0, cache.frames.shape[1] - 1, len(rows))
-    first = seen(deflated, (whole(cache.frames[rows[p], at[p]], run.config.inputs) for p in _parts(len(rows))))
+    first = seen(deflated, (whole(cache.frames[rows[p], at[p]], inputs) for p in _parts(len(rows))))
     second = seen(deflated, (changed(cache.frames[rows[p], at[p] + 1], run, rng) for p in _parts(len(rows))))
     deflated.instance.fit(first, second)
     rows = rng.permutation([i for i, clip in enumerate(cache.clips) if clip.has_audio])[:clips]
-    latest = cache.sound.shape[1] - round(run.config.inputs.window_s * run.config.inputs.sample_rate)
+    latest = cache.sound.shape[1] - round(inputs.window_s * inputs.sample_rate)
     starts = rng.integers(0, latest + 1, (2, len(rows)))
-    network.audio_instance.fit(*(_sounds(run, cache, rows, starts[k]) for k in (0, 1)))
+    parts = _parts(len(rows))
+    one = (windows(cache, rows[p], starts[0, p], inputs) for p in parts)
+    other = (rerecorded(windows(cache, rows[p], starts[1, p], inputs), inputs.sample_rate, rng) for p in parts)
+    network.audio_instance.fit(heard(network, one), heard(network, other))
 
 
 def seen(deflated: DeflatedMMV, images: Iterable[Tensor]) -> Tensor:
@@ -67,15 +74,27 @@ def resized(frames: Tensor, inputs: InputSpec) -> Tensor:
     return F.interpolate(frames.permute(0, 3, 1, 2), size, mode="bilinear", antialias=True).permute(0, 2, 3, 1)
 
 
-def _sounds(run: Run, cache: ClipCache, rows: np.ndarray, starts: np.ndarray) -> Tensor:
-    """Representations [N, D] of the window from sample `starts` of each clip's sound."""
-    network, length = run.network, round(run.config.inputs.window_s * run.config.inputs.sample_rate)
-    out = []
-    for part in _parts(len(rows)):
-        waves = np.stack([cache.sound[r, s : s + length] for r, s in zip(rows[part], starts[part], strict=True)])
-        log_mel = network.log_mel(torch.from_numpy(waves.astype(np.float32) / 32768))
-        out.append(network.encode_audio(log_mel)["representation"])
-    return torch.cat(out)
+def heard(network: MMV, sounds: Iterable[np.ndarray]) -> Tensor:
+    """What the instance head is for, [N, S], of parts float32 [B, samples]."""
+    return torch.cat([network.hear(network.log_mel(torch.from_numpy(part)))["heard"] for part in sounds])
+
+
+def windows(cache: ClipCache, rows: np.ndarray, starts: np.ndarray, inputs: InputSpec) -> np.ndarray:
+    """The window of each clip's sound that begins at its sample `starts`: float32 [B, samples]."""
+    length = round(inputs.window_s * inputs.sample_rate)
+    waves = [cache.sound[r, s : s + length] for r, s in zip(rows, starts, strict=True)]
+    return np.stack(waves).astype(np.float32) / 32768
+
+
+def rerecorded(waves: np.ndarray, sample_rate: int, rng: np.random.Generator) -> np.ndarray:
+    """Sounds float32 [B, samples], louder or softer, with another balance of low and high, in a little noise."""
+    count, length = waves.shape
+    octaves = np.log2(np.maximum(np.fft.rfftfreq(length, 1 / sample_rate), MIDDLE_HZ / 16) / MIDDLE_HZ)
+    decibels = rng.uniform(-GAIN_DB, GAIN_DB, (count, 1)) + rng.uniform(-TILT_DB, TILT_DB, (count, 1)) * octaves
+    out = np.fft.irfft(np.fft.rfft(waves) * 10 ** (decibels / 20), length)
+    below = 10 ** (-rng.uniform(*NOISE_BELOW_DB, (count, 1)) / 20)
+    noise = rng.standard_normal(out.shape) * np.sqrt(np.mean(out**2, axis=1, keepdims=True)) * below
+    return (out + noise).astype(np.float32)
 
 
 def _parts(count: int) -> list[slice]:
