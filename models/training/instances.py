@@ -19,7 +19,7 @@ MOST_CLIPS = 5000
 PART = 64
 LEAST_PART = 0.8  # of a frame's sides
 GAIN_DB, TILT_DB, MIDDLE_HZ = 6, 2, 1000  # the second: to an octave
-NOISE_BELOW_DB = (20, 50)
+LOWEST_HZ, HIGHEST_HZ, NOISE_BELOW_DB = (20, 400), (3000, 12000), (20, 50)
 LIGHT = AugmentConfig(brightness=0.25, contrast=0.25, tint=0.25)
 
 
@@ -87,11 +87,14 @@ def windows(cache: ClipCache, rows: np.ndarray, starts: np.ndarray, inputs: Inpu
 
 
 def rerecorded(waves: np.ndarray, sample_rate: int, rng: np.random.Generator) -> np.ndarray:
-    """Sounds float32 [B, samples], louder or softer, with another balance of low and high, in a little noise."""
+    """Sounds float32 [B, samples] by other microphones: in level, balance of low and high, range of pitch, and noise."""
     count, length = waves.shape
-    octaves = np.log2(np.maximum(np.fft.rfftfreq(length, 1 / sample_rate), MIDDLE_HZ / 16) / MIDDLE_HZ)
+    hertz = np.fft.rfftfreq(length, 1 / sample_rate)
+    octaves = np.log2(np.maximum(hertz, MIDDLE_HZ / 16) / MIDDLE_HZ)
     decibels = rng.uniform(-GAIN_DB, GAIN_DB, (count, 1)) + rng.uniform(-TILT_DB, TILT_DB, (count, 1)) * octaves
-    out = np.fft.irfft(np.fft.rfft(waves) * 10 ** (decibels / 20), length)
+    lowest, highest = (np.exp(rng.uniform(*np.log(limits), (count, 1))) for limits in (LOWEST_HZ, HIGHEST_HZ))
+    kept = (hertz >= lowest) & (hertz <= highest)
+    out = np.fft.irfft(np.fft.rfft(waves) * 10 ** (decibels / 20) * kept, length)
     below = 10 ** (-rng.uniform(*NOISE_BELOW_DB, (count, 1)) / 20)
     noise = rng.standard_normal(out.shape) * np.sqrt(np.mean(out**2, axis=1, keepdims=True)) * below
     return (out + noise).astype(np.float32)
