@@ -1,6 +1,7 @@
 """Fits the instance heads of stills and sounds to training clips (see models/networks/instance.py)."""
 
 from collections.abc import Iterable
+from math import log
 
 import numpy as np
 import torch
@@ -87,12 +88,12 @@ def windows(cache: ClipCache, rows: np.ndarray, starts: np.ndarray, inputs: Inpu
 
 
 def rerecorded(waves: np.ndarray, sample_rate: int, rng: np.random.Generator) -> np.ndarray:
-    """Sounds float32 [B, samples] by other microphones: in level, balance of low and high, range of pitch, and noise."""
+    """Sounds float32 [B, samples] by other microphones: other levels, balances of low and high, limits, noises."""
     count, length = waves.shape
     hertz = np.fft.rfftfreq(length, 1 / sample_rate)
     octaves = np.log2(np.maximum(hertz, MIDDLE_HZ / 16) / MIDDLE_HZ)
     decibels = rng.uniform(-GAIN_DB, GAIN_DB, (count, 1)) + rng.uniform(-TILT_DB, TILT_DB, (count, 1)) * octaves
-    lowest, highest = (np.exp(rng.uniform(*np.log(limits), (count, 1))) for limits in (LOWEST_HZ, HIGHEST_HZ))
+    lowest, highest = (np.exp(rng.uniform(log(a), log(b), (count, 1))) for a, b in (LOWEST_HZ, HIGHEST_HZ))
     kept = (hertz >= lowest) & (hertz <= highest)
     out = np.fft.irfft(np.fft.rfft(waves) * 10 ** (decibels / 20) * kept, length)
     below = 10 ** (-rng.uniform(*NOISE_BELOW_DB, (count, 1)) / 20)
