@@ -31,7 +31,7 @@ QUERY_PLANS: dict[Kind, dict[Side, Plan]] = {
     },
     "audio": {
         "visual": {VISUAL_FINE: 1.0, VISUAL_COARSE: 0.25},
-        "sound": {SOUND_INSTANCE: 1.0, SOUND_FINE: 0.25, SOUND_COARSE: 0.05},
+        "sound": {SOUND_INSTANCE: 1.0, SOUND_FINE: 0.1, SOUND_COARSE: 0.02},
     },
     "video": {
         "visual": {FRAME_INSTANCE: 0.5, FRAME_FINE: 0.25, VISUAL_FINE: 1.0, VISUAL_COARSE: 0.25},
@@ -43,7 +43,7 @@ QUERY_PLANS: dict[Kind, dict[Side, Plan]] = {
 SIDE_WEIGHTS: dict[Kind, dict[Side, float]] = {
     "text": {"visual": 1.0, "sound": 0.7},
     "image": {"visual": 1.0, "sound": 0.0},
-    "audio": {"visual": 0.05, "sound": 1.0},
+    "audio": {"visual": 0.02, "sound": 1.0},
     "video": {"visual": 1.0, "sound": 0.7},
 }
 

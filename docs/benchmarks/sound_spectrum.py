@@ -21,7 +21,7 @@ import torch
 from models.networks.instance import InstanceHead
 from models.training.data.cache import open_cache
 from models.training.evaluation.metrics import retrieval
-from models.training.instances import MOST_CLIPS, PART, heard, rerecorded, windows
+from models.training.instances import MOST_CLIPS, PART, heard, some_rerecorded, windows
 from models.training.run import load_run
 
 ITEMS = 300
@@ -103,11 +103,11 @@ def main() -> None:
     }
     first, after = (sounds(fitted, rng.integers(0, latest + 1, len(fitted))) for _ in range(2))
     one, other = heard(run.network, first), heard(run.network, after)
-    again = heard(run.network, [rerecorded(part, rate, rng) for part in after])
+    again = heard(run.network, some_rerecorded(after, rate, rng))
 
     lines = [f"| head | {' | '.join(queries)} |", "|---" * (1 + len(queries)) + "|"]
     for spectrum, dims in (("", run.network.audio.dim), (" and spectrum", one.shape[1])):
-        for views, second in (("overlapping windows", other), ("recorded anew", again)):
+        for views, second in (("overlapping windows", other), ("some recorded anew", again)):
             head = InstanceHead(dims, run.config.network.instance_dim)
             head.fit(one[:, :dims], second[:, :dims])
             held = torch.stack([head(part[:, :dims]) for part in library])  # [places, N, K]

@@ -1,6 +1,6 @@
 """Fits the instance heads of stills and sounds to training clips (see models/networks/instance.py)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from math import log
 
 import numpy as np
@@ -20,7 +20,8 @@ MOST_CLIPS = 5000
 PART = 64
 LEAST_PART = 0.8  # of a frame's sides
 GAIN_DB, TILT_DB, MIDDLE_HZ = 6, 2, 1000  # the second: to an octave
-LOWEST_HZ, HIGHEST_HZ, NOISE_BELOW_DB = (20, 400), (3000, 12000), (20, 50)
+LOWEST_HZ, HIGHEST_HZ, NOISE_BELOW_DB = (20, 400), (3000, 12000), (35, 80)
+RERECORDED_EVERY = 4  # parts: what another microphone changes is far more than what time does
 LIGHT = AugmentConfig(brightness=0.25, contrast=0.25, tint=0.25)
 
 
@@ -28,8 +29,8 @@ LIGHT = AugmentConfig(brightness=0.25, contrast=0.25, tint=0.25)
 def fit_instances(run: Run, deflated: DeflatedMMV, cache: ClipCache, clips: int = MOST_CLIPS) -> None:
     """Views of one moment are neighbouring frames of a clip, and two windows of its sound that overlap at random.
 
-    The second frame is cut, and its light and colour changed, as pictures are that people search with; the second sound
-    is as another microphone would have it.
+    The second frame is cut, and its light and colour changed, as pictures are that people search with; some of
+    the second sounds are as another microphone would have them.
     """
     network, inputs, rng = run.network, run.config.inputs, np.random.default_rng([run.config.seed, 2])
     if deflated.instance is None or network.audio_instance is None:
@@ -44,8 +45,8 @@ def fit_instances(run: Run, deflated: DeflatedMMV, cache: ClipCache, clips: int 
     starts = rng.integers(0, latest + 1, (2, len(rows)))
     parts = _parts(len(rows))
     one = (windows(cache, rows[p], starts[0, p], inputs) for p in parts)
-    other = (rerecorded(windows(cache, rows[p], starts[1, p], inputs), inputs.sample_rate, rng) for p in parts)
-    network.audio_instance.fit(heard(network, one), heard(network, other))
+    other = (windows(cache, rows[p], starts[1, p], inputs) for p in parts)
+    network.audio_instance.fit(heard(network, one), heard(network, some_rerecorded(other, inputs.sample_rate, rng)))
 
 
 def seen(deflated: DeflatedMMV, images: Iterable[Tensor]) -> Tensor:
@@ -85,6 +86,12 @@ def windows(cache: ClipCache, rows: np.ndarray, starts: np.ndarray, inputs: Inpu
     length = round(inputs.window_s * inputs.sample_rate)
     waves = [cache.sound[r, s : s + length] for r, s in zip(rows, starts, strict=True)]
     return np.stack(waves).astype(np.float32) / 32768
+
+
+def some_rerecorded(parts: Iterable[np.ndarray], sample_rate: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
+    """Sounds in parts, of which some are by other microphones."""
+    for i, part in enumerate(parts):
+        yield part if i % RERECORDED_EVERY else rerecorded(part, sample_rate, rng)
 
 
 def rerecorded(waves: np.ndarray, sample_rate: int, rng: np.random.Generator) -> np.ndarray:
