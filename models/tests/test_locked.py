@@ -22,6 +22,7 @@ from models.training.finish import deflate_run, lock_run
 from models.training.held_out import embed_cache
 from models.training.losses import nce
 from models.training.run import CHECKPOINT, LOCKED, TrainingError, load_run
+from models.training.run_log import read_record
 from models.training.trainer import train
 
 QUIET = Console(quiet=True)
@@ -74,6 +75,9 @@ def test_all_but_the_vision_backbone_learns_on(data: Path, tmp_path: Path) -> No
     lock_run(tmp_path, data, QUIET)
     assert (tmp_path / LOCKED).stat().st_mtime_ns == written
     assert deflate_run(tmp_path, data, QUIET).trained > 0
+    record = read_record(tmp_path)
+    assert [session["course"] for session in record["sessions"]] == ["training", "locked", "deflation"]
+    assert record["clips"] == len(cache.clips)
     assert not list(tmp_path.glob("seen-*"))
     assert not list(tmp_path.glob("locking-*"))
 

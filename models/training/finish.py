@@ -15,6 +15,7 @@ from models.training.export import LICENCE, export_bundle
 from models.training.finish_figures import ITEMS, evaluated
 from models.training.locked import lock_vision
 from models.training.run import Run, TrainingError, load_run, provenance, read_locked
+from models.training.run_log import record_session
 from models.training.verify import TOLERANCE, compare
 
 
@@ -35,6 +36,7 @@ def deflate_run(run: Path, data: Data, console: Console) -> Agreement:
         raise TrainingError(f"{run} has a locked course to come first; run: mmv-search lock {run} --data DATA")
     training = open_data(loaded.config, data, run / DECODED)
     try:
+        record_session(loaded, len(training.cache.clips), "deflation")
         return deflate(loaded, training.cache, make_batches(loaded, training.parts), console)[1]
     finally:
         training.close()

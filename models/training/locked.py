@@ -31,6 +31,7 @@ from models.training.loop import moved
 from models.training.objective import embed_seen, losses_of
 from models.training.progress import progress_bar
 from models.training.run import LOCKED, Run, TrainingError, read_locked
+from models.training.run_log import record_session
 from models.training.schedule import half_cosine
 from models.training.trainer import channels_last, measure_audio_scale
 
@@ -51,6 +52,7 @@ def lock_vision(run: Run, training: TrainingData, console: Console) -> None:
     if done and done["config"] == asdict(locked):
         return
     torch.set_num_threads(run.config.optim.threads)
+    record_session(run, len(training.cache.clips), "locked")
     channels_last(run.network)
     # Of these very weights: a run that is trained further is locked from the start.
     unfinished, seen = run.folder / f"locking-{run.step}.pt", run.folder / f"seen-{run.step}.npy"

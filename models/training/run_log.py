@@ -104,8 +104,9 @@ def read_log(folder: Path) -> list[dict[str, Any]]:
 
 @dataclass(frozen=True)
 class Session:
-    """One start of the run: when (UTC), from which step, with which code, on which machine."""
+    """One start of a course of the run: when (UTC), from which step, with which code, on which machine."""
 
+    course: str
     started: str
     from_step: int
     git_revision: str
@@ -115,12 +116,13 @@ class Session:
     processes: int
 
 
-def record_session(run: Run, clips: int) -> None:
-    """Add this start of the run to its record, beside what it trains on."""
+def record_session(run: Run, clips: int, course: str = "training") -> None:
+    """Add this start of training, or of a course after it, to the run's record, beside what it trains on."""
     told = read_record(run.folder)
     # A run that starts at 0 has nothing of what was begun before in its folder.
     before = told.get("sessions", []) if run.step else []
     session = Session(
+        course=course,
         started=datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S"),
         from_step=run.step,
         git_revision=git_revision(),
@@ -129,6 +131,7 @@ def record_session(run: Run, clips: int) -> None:
         device=next(run.network.parameters()).device.type,
         processes=_processes(),
     )
+    clips = told.get("clips", clips) if before else clips
     record = {"clips": clips, "data": run.data_fingerprint, "sessions": [*before, asdict(session)]}
     _replace(run.folder / RECORD, json.dumps(record, indent=1) + "\n")
 
