@@ -69,6 +69,25 @@ class Snapshot:
             found += [chunk.ids for chunk in self.delta.get(each, ())]
         return np.unique(np.concatenate(found))
 
+    def some_ids(self, key: SpaceKey, count: int) -> IdArray:
+        """Ids of at most `count` rows of one key, spread evenly over them, int64, ascending, distinct.
+
+        Unlike `ids` it looks at no other rows.
+        """
+        base = self._base(key)
+        parts = [chunk.ids for chunk in self.delta.get(key, ())]
+        if base is not None:
+            parts.insert(0, base.ids)
+        total = sum(map(len, parts))
+        rows = np.arange(total) if total <= count else np.linspace(0, total - 1, count).astype(np.int64)
+        found, begin = [_NO_IDS], 0
+        for part in parts:
+            found.append(part[rows[(rows >= begin) & (rows < begin + len(part))] - begin])
+            begin += len(part)
+        if base is not None:
+            found[1] = np.setdiff1d(found[1], self.hidden)
+        return np.unique(np.concatenate(found))
+
     def search(
         self, key: SpaceKey, queries: npt.ArrayLike, k: int, allowed: IdArray | None = None
     ) -> tuple[FloatArray, IdArray]:

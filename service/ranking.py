@@ -21,6 +21,9 @@ Weights = Mapping[SpaceKey, float]
 
 # Below this spread of cosines, differences are rounding (vectors are stored in float16) and not likeness.
 LEAST_SPREAD = 0.005
+# In a library of which little has a channel (silent films, and a few with sound), hardly any of the usual segments may
+# have it, by which nothing can be judged: then as many of those that have it are asked instead.
+FEWEST_USUAL, USUAL = 64, 512
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,11 @@ def score(index: Snapshot, plan: Weights, vectors: Vectors, *, sample: IdArray, 
     if not usable:  # nothing to compare by: all alike
         return Ranking(ids, np.zeros(len(ids)), {})
     everyone = np.concatenate([ids, sample])
-    rows = {key: np.stack([index.scores_for(key, query, everyone) for query in vectors[key]]) for key in usable}
+    rows = {key: _cosines(index, key, vectors[key], everyone) for key in usable}
+    for key in usable:
+        if np.isfinite(rows[key][:, len(ids) :]).all(axis=0).sum() < FEWEST_USUAL:
+            usual = _cosines(index, key, vectors[key], index.some_ids(key, USUAL))
+            rows[key] = np.concatenate([rows[key][:, : len(ids)], usual], axis=1)
     standard = {key: (standardise(rows[key], len(ids)), ids) for key in usable}
     share = sum(plan[key] for key in usable)
     fused = fuse(standard, {key: plan[key] / share for key in usable}, missing="absent", absent=0.0)
@@ -69,6 +76,11 @@ def score(index: Snapshot, plan: Weights, vectors: Vectors, *, sample: IdArray, 
         np.array([item.score for item in fused], np.float64),
         {key: rows[key].max(axis=0)[places] for key in usable},
     )
+
+
+def _cosines(index: Snapshot, key: SpaceKey, queries: FloatArray, ids: IdArray) -> np.ndarray:
+    """float32 [Q, N], -inf where there is no vector."""
+    return np.stack([index.scores_for(key, query, ids) for query in queries])
 
 
 def standardise(rows: np.ndarray, count: int) -> np.ndarray:

@@ -54,6 +54,18 @@ def test_removed_ids_are_gone_at_once_from_generation_and_delta() -> None:
     assert live.scores_for(KEY, EYE[1], np.array([2, 1, 4])).tolist() == [-np.inf, 0.0, 0.0]
 
 
+def test_some_ids_of_a_key_are_spread_over_its_rows() -> None:
+    assert Snapshot().some_ids(KEY, 3).tolist() == []
+    live = LiveIndex("b", fake_generation([1, 2, 3, 4], EYE[:4]))
+    live.add(KEY, [11, 12], EYE[4:6])
+    live.add(KEY, [13], EYE[6:7])
+    snapshot = live.snapshot()
+    assert snapshot.some_ids(KEY, 7).tolist() == snapshot.some_ids(KEY, 99).tolist() == [1, 2, 3, 4, 11, 12, 13]
+    assert snapshot.some_ids(KEY, 3).tolist() == [1, 4, 13]
+    live.remove([4, 12])
+    assert live.snapshot().some_ids(KEY, 99).tolist() == [1, 2, 3, 11, 13]
+
+
 def test_a_removed_id_that_is_added_again_has_its_new_rows_alone() -> None:
     live = LiveIndex("b", fake_generation([1, 2], EYE[:2]))
     live.remove([2])

@@ -1,6 +1,7 @@
 """Scores of several spaces made comparable, and moments out of windows."""
 
 import numpy as np
+import pytest
 
 from index.live import LiveIndex, Snapshot
 from index.spaces import SpaceKey
@@ -81,6 +82,23 @@ def test_standardised_scores_have_the_librarys_mean_and_spread() -> None:
     z = standardise(np.concatenate([rows, rows], axis=1), 400)
     assert abs(z.mean()) < 1e-9
     assert abs(z.std() - 1) < 1e-9
+
+
+@pytest.mark.parametrize("sampled", [0, 1, 2, 8])
+def test_where_few_segments_have_a_channel_it_is_measured_by_those_that_have(sampled: int) -> None:
+    random = np.random.default_rng(2)
+    live, sounding = LiveIndex("b"), np.arange(101, 141)
+    seen, heard = unit(random.normal(size=(3000, 16))), unit(random.normal(size=(len(sounding), 16)))
+    live.add_all({SEEN: (np.arange(1, 3001), seen), HEARD: (sounding, heard)})
+    sample = np.concatenate([sounding[:sampled], np.arange(1000, 1500)])  # that many of them are among the usual
+    by_sound = rank(live.snapshot(), {HEARD: 1.0}, {HEARD: heard[5:6]}, sample=sample, k=40)
+    assert by_sound.ids[0] == 106
+    assert by_sound.scores[0] > 3
+    assert by_sound.scores[1] < by_sound.scores[0] - 0.5
+    # Nothing sounds like what is asked for: sounds come before the film that shows it no more than by chance.
+    both = {SEEN: seen[2000:2001], HEARD: unit(random.normal(size=(1, 16)))}
+    ranking = rank(live.snapshot(), {SEEN: 1.0, HEARD: 0.7}, both, sample=sample, k=40)
+    assert ranking.ids[0] == 2001
 
 
 def test_overlapping_windows_of_one_film_are_one_moment() -> None:
