@@ -18,7 +18,7 @@ from sqlalchemy.engine import make_url
 
 from service.backup import catalogue_copy
 from service.backup.packing import unpack
-from service.backup.repository import BackupError, Entry, Manifest, Repository, copy_hashed, write_durably
+from service.backup.repository import BackupError, Entry, Manifest, Repository, copy_hashed, sha256_of, write_durably
 from service.backup.save import CATALOGUE
 from service.catalogue.engine import MOVING, RESTORING, make_engine
 from service.crash_points import crash_point
@@ -152,7 +152,7 @@ def _fetch(repository: Repository, entry: Entry, new: Path, link: bool) -> None:
     temporary = target.with_name(f".tmp-{target.name}")
     source = repository.path(entry.sha256)
     try:
-        if link:
+        if link and sha256_of(source) == entry.sha256:  # else it is told of below
             with contextlib.suppress(OSError):
                 os.link(source, temporary)
         if not temporary.exists() and copy_hashed(source, temporary)[0] != entry.sha256:

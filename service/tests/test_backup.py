@@ -275,7 +275,10 @@ def backups(settings: Settings, library: Catalogue, tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("harm", ["changed", "cut off", "missing"])
 @pytest.mark.parametrize("what", ["media/", "thumbnails/", "catalogue"])
-def test_a_damaged_backup_is_found_and_not_restored(backups: Path, other: Settings, harm: str, what: str) -> None:
+@pytest.mark.parametrize("link", [False, True])
+def test_a_damaged_backup_is_found_and_not_restored(
+    backups: Path, other: Settings, harm: str, what: str, link: bool
+) -> None:
     repository = Repository(backups)
     entry = next(entry for entry in repository.read().entries if entry.path.startswith(what))
     path = repository.path(entry.sha256)
@@ -287,7 +290,7 @@ def test_a_damaged_backup_is_found_and_not_restored(backups: Path, other: Settin
     (sentence,) = repository.verify(repository.read(), no_report)
     assert str(path) in sentence
     with pytest.raises(BackupError, match=entry.sha256):
-        restore(other, backups, no_report)
+        restore(other, backups, no_report, link=link)
     assert [path.name for path in other.home.iterdir()] == ["serve.lock"]
 
 
