@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, func, or_, select, true, update
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Session
 
@@ -289,12 +289,15 @@ class JobQueries:
         with self._database.read() as session:
             return {video_id for video_id in session.scalars(query) if video_id is not None}
 
-    def abandoned_jobs(self, stale_after_s: float = STALE_AFTER_S, worker: str | None = None) -> list[str]:
+    def abandoned_jobs(
+        self, stale_after_s: float = STALE_AFTER_S, worker: str | None = None, ingests: bool | None = None
+    ) -> list[str]:
         """Ids of jobs that wait for a worker: queued ones that are due, and running ones with no sign of life.
 
         Ingests last, since there may be thousands; else the oldest first, but those that were tried before come last:
         one that took its worker down holds up no others.
-        With `worker`, also those running under its name (to be asked at its start, when it runs none).
+        With `worker`, also those running under its name (to be asked at its start, when it runs none). `ingests`: these
+        alone, or all others.
         """
         now = datetime.now(UTC)
         stale = now - timedelta(seconds=stale_after_s)
@@ -306,6 +309,7 @@ class JobQueries:
                 session.scalars(
                     select(JobRow.id)
                     .where(or_(and_(JobRow.status == "queued", _due(now)), and_(JobRow.status == "running", lost)))
+                    .where(true() if ingests is None else (JobRow.kind == "ingest") == ingests)
                     .order_by(JobRow.kind == "ingest", JobRow.attempts, JobRow.created_at, JobRow.id)
                 )
             )

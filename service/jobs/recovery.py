@@ -18,13 +18,19 @@ def redeliver(catalogue: Catalogue, queue: JobQueue, worker: str | None = None) 
     """Delivers every job that waits for a worker and is not in the queue; its ids.
 
     With `worker`, also those that run under this name: to be asked by a worker that has just started, which runs none.
-    Delivering a job twice is harmless, since it is claimed once. Raises RedisError.
+    Delivering a job twice is harmless, since it is claimed once. What is no ingest goes before all that waits, as it
+    did at first: thousands of films may wait in Redis still. Raises RedisError.
     """
     waiting = queue.waiting()
-    lost = [job_id for job_id in catalogue.abandoned_jobs(worker=worker) if job_id not in waiting]
-    for job_id in lost:
+    few, many = (
+        [job_id for job_id in catalogue.abandoned_jobs(worker=worker, ingests=ingests) if job_id not in waiting]
+        for ingests in (False, True)
+    )
+    for job_id in reversed(few):
+        queue.enqueue(job_id, front=True)
+    for job_id in many:
         queue.enqueue(job_id)
-    return lost
+    return few + many
 
 
 class Janitor:

@@ -16,6 +16,7 @@ from service.jobs import tasks
 from service.jobs.intake import Intake
 from service.jobs.pulse import Pulse, WorkerStopping
 from service.jobs.queue import JobQueue
+from service.jobs.recovery import redeliver
 from service.jobs.tasks import Runner
 from service.media.partial import PartialUploads
 from service.media.store import MediaStore
@@ -159,6 +160,18 @@ def test_a_job_that_is_one_of_few_does_not_wait_for_thousands(library: Catalogue
     queue.enqueue(erase.id, front=True)
     assert queue._queue.get_job_ids()[0].startswith(erase.id)
     assert library.abandoned_jobs()[0] == erase.id
+
+
+def test_one_of_few_that_is_delivered_again_does_not_wait_for_thousands_either(
+    library: Catalogue, queue: JobQueue
+) -> None:
+    films = [queued(library, digit) for digit in "abc"]
+    for film in films[:2]:
+        queue.enqueue(film.id)
+    few = [library.create_job("erase").id, library.create_job("tidy").id]
+    assert redeliver(library, queue) == [*few, films[2].id]
+    waiting = [name.rsplit("-", 1)[0] for name in queue._queue.get_job_ids()]
+    assert waiting == [*few, *(film.id for film in films)]
 
 
 def test_what_nobody_goes_on_with_is_cleared_away_while_the_service_runs(
