@@ -23,6 +23,7 @@ from service.result_cache import ResultCache
 
 # How far down a ranking the pages go: nobody reads on, and each page ranks all that is above it again.
 DEEPEST = 1000
+REMEMBERED = 5  # moments by which a page finds where to go on: some may be deleted meanwhile
 
 
 @dataclass(frozen=True)
@@ -172,15 +173,19 @@ class Searcher:
         found = self._best(view, kind, plan, vectors, options, wanted)
         if last.count:
             # Films that came or went since have moved the ranking: the page goes on after the moment shown last.
-            while (place := _place(found, last.segment_id)) is None and len(found) >= wanted <= DEEPEST:
+            while (place := _place(found, last.segment_ids[-1])) is None and len(found) >= wanted <= DEEPEST:
                 wanted = min(2 * wanted, DEEPEST + 1)
                 found = self._best(view, kind, plan, vectors, options, wanted)
-            begin = last.count if place is None else place + 1  # it is gone: as many as were shown stand before
+            if place is None:  # it is gone: after the one shown before it, or as far down as those have moved up
+                places = [_place(found, segment_id) for segment_id in last.segment_ids]
+                place = next((p for p in reversed(places) if p is not None), last.count - len(places) - 1)
+            begin = place + 1
         end = min(begin + options.limit, DEEPEST)
         if end >= wanted and len(found) >= wanted:
             found = self._best(view, kind, plan, vectors, options, end + 1)
         page, more = found[begin:end], len(found) > end and end < DEEPEST
-        return page, _write_cursor(Last(end, page[-1].segment_id), identity) if more and page else None
+        shown = tuple(one.segment_id for one in found[max(0, end - REMEMBERED) : end])
+        return page, _write_cursor(Last(end, shown), identity) if more and page else None
 
     def _best(self, view: View, kind: Kind, plan: Plan, vectors: Vectors, options: Options, wanted: int) -> list[Found]:
         """The best `wanted` moments of the library, or all that there are."""
@@ -204,6 +209,9 @@ class Searcher:
                 wanted=wanted,
                 one_per_video=options.group_by == "video",
             )
+            if len(picked) < wanted and options.group_by == "video":  # no more than there are
+                at = slice(None) if allowed is None else table.places(allowed[table.known(allowed)])
+                wanted = min(wanted, len(np.unique(table.videos[at])))
             if len(picked) >= wanted or depth >= total:
                 found = [_found(ranking, int(known[place]), kind) for place in picked]
                 return [f for f in found if f.confidence >= options.min_confidence]
@@ -233,10 +241,10 @@ def _found(ranking: Ranking, place: int, kind: Kind) -> Found:
 
 @dataclass(frozen=True)
 class Last:
-    """Where the page before ended: how many moments were ranked up to there, and the last one's segment."""
+    """Where the page before ended: how many moments were ranked up to there, and the segments of the last of them."""
 
     count: int
-    segment_id: int
+    segment_ids: tuple[int, ...]
 
 
 def _place(found: list[Found], segment_id: int) -> int | None:
@@ -244,19 +252,19 @@ def _place(found: list[Found], segment_id: int) -> int | None:
 
 
 def _write_cursor(last: Last, identity: str) -> str:
-    said = f"{last.count}:{last.segment_id}:{identity}"
+    said = f"{last.count}:{','.join(map(str, last.segment_ids))}:{identity}"
     return base64.urlsafe_b64encode(said.encode()).decode().rstrip("=")
 
 
 def _read_cursor(cursor: str | None, identity: str) -> Last:
     """Where the page begins. Raises Refused(bad_cursor) for a cursor of another search."""
     if cursor is None:
-        return Last(0, 0)
+        return Last(0, ())
     try:
         said = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
-        count, segment_id, of = said.split(":", 2)
+        count, ids, of = said.split(":", 2)
         if of == identity and 0 < int(count) < DEEPEST:
-            return Last(int(count), int(segment_id))
+            return Last(int(count), tuple(map(int, ids.split(","))))
     except (ValueError, binascii.Error):
         pass
     raise Refused(

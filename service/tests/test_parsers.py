@@ -69,10 +69,17 @@ def test_any_other_cursor_is_refused(cursor: str) -> None:
 
 
 @FEW
-@given(st.integers(1, 999), st.integers(1, 2**63), st.text(max_size=40), st.text(max_size=80))
-def test_a_search_s_cursor_fits_that_search_alone(count: int, segment_id: int, identity: str, other: str) -> None:
-    cursor = _write_cursor(Last(count, segment_id), identity)
-    assert _read_cursor(cursor, identity) == Last(count, segment_id)
+@given(
+    st.integers(1, 999),
+    st.lists(st.integers(1, 2**63), min_size=1, max_size=5).map(tuple),
+    st.text(max_size=40),
+    st.text(max_size=80),
+)
+def test_a_search_s_cursor_fits_that_search_alone(
+    count: int, segment_ids: tuple[int, ...], identity: str, other: str
+) -> None:
+    cursor = _write_cursor(Last(count, segment_ids), identity)
+    assert _read_cursor(cursor, identity) == Last(count, segment_ids)
     if other != identity:
         with pytest.raises(Refused, match="another search"):
             _read_cursor(cursor, other)

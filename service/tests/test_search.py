@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from models.bundle import load_bundle
 from models.preprocess.media import MediaInfo
 from models.preprocess.text import UnknownWords
 from models.runtime import Encoders
+from service import search
 from service.catalogue import Catalogue, NewSegment, open_catalogue
 from service.catalogue.lookups import VideoFilter
 from service.catalogue.tables import SegmentRow
@@ -221,8 +223,32 @@ def test_pages_go_on_where_they_ended_while_films_come_and_go(library: Library) 
     gone = library.searcher().example(query, Options(limit=100)).moments
     last = next(m for m in gone if m.found.segment_id == first[-1])
     assert library.catalogue.delete_video(last.video.id)
-    found, _ = page(cursor)
-    assert len(found) == 5  # not to be known any more: as many places are passed over as were shown
+    left = {m.found.segment_id for m in library.searcher().example(query, Options(limit=100)).moments}
+    following = [segment for segment in whole[5:] if segment in left]
+    assert page(cursor)[0] == following[:5]  # nothing is left out
+    for moment in gone:
+        if moment.found.segment_id in first:
+            library.catalogue.delete_video(moment.video.id)
+    left = {m.found.segment_id for m in library.searcher().example(query, Options(limit=100)).moments}
+    assert len(page(cursor)[0]) == 5  # nothing of the page is there to go on after
+
+
+def test_films_grouped_by_video_are_not_ranked_to_the_last_window(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    films = [library.add(f"film {i}", windows=300) for i in range(3)]
+    depths = []
+    real = search.rank
+
+    def noted(*arguments: Any, **options: Any) -> Any:
+        depths.append(options["k"])
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(search, "rank", noted)
+    found = library.searcher().example(by_vector(films[1][1][0]), Options(limit=20, group_by="video"))
+    assert len(found.moments) == 3
+    assert found.next_cursor is None
+    assert max(depths) < 900
 
 
 @pytest.mark.parametrize("cursor", ["", "nonsense", "MDow", "é", "LTE6YWJj"])
