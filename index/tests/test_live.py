@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from index import PAD_ID, FloatArray, IdArray, LiveIndex, SpaceKey, current, write_generation
+from index.live import Snapshot
 from index.tests.reference import KEY, fake_generation, reference_search
 
 SOUND = SpaceKey("sound", "coarse")
