@@ -34,11 +34,12 @@ from models.training.deflate import (
 from models.training.evaluation.footage_report import report
 from models.training.evaluation.footage_retrieval import evaluate
 from models.training.export import export_bundle
+from models.training.held_out import embed_cache
 from models.training.losses import nce
 from models.training.progress import progress_bar
 from models.training.run import CHECKPOINT, TrainingError, load_run, provenance
 from models.training.schedule import learning_rate
-from models.training.trainer import train
+from models.training.trainer import measure_audio_scale, train
 
 QUIET = Console(quiet=True)
 
@@ -190,6 +191,31 @@ def test_a_run_of_before_a_setting_existed_goes_on(data: Path, tmp_path: Path) -
     del recorded["inputs"]["resize"]
     torch.save({**state, "config": json.dumps(recorded)}, tmp_path / CHECKPOINT)
     assert train(tiny.config(steps=1), data, tmp_path, validation=None, resume=True, console=QUIET).step == 1
+
+
+def test_the_scale_of_sound_is_measured_where_there_is_sound(cache: ClipCache) -> None:
+    """Of the first clips, as ever; where those are silent, of others; and a NaN of an earlier version is forgotten."""
+    network, config = tiny.network(), tiny.config()
+    assert isinstance(network.graph, FACGraph)
+    video, audio = (part["fine"].norm(dim=1) for part in embed_cache(network, cache, config)[:2])
+    heard = torch.tensor([clip.has_audio for clip in cache.clips])
+    assert heard[:8].any()
+    assert not heard[:8].all()
+    assert measure_audio_scale(network, cache, config, 8) == float(video[:8].mean() / audio[:8][heard[:8]].mean())
+
+    late = [replace(clip, has_audio=clip.has_audio and i >= 8) for i, clip in enumerate(cache.clips)]
+    rows = [i for i, clip in enumerate(late) if clip.has_audio][:8]
+    wanted = pytest.approx(float(video[rows].mean() / audio[rows].mean()))
+    assert measure_audio_scale(network, replace(cache, clips=late), config, 8) == wanted
+    network.graph.audio_scale.fill_(2.0)
+    assert measure_audio_scale(network, replace(cache, clips=late), config, 8) == wanted
+
+    mute = replace(cache, clips=[replace(clip, has_audio=False) for clip in cache.clips])
+    assert measure_audio_scale(network, mute, config) == 2
+    network.graph.audio_scale.fill_(float("nan"))
+    assert measure_audio_scale(network, mute, config) == 1
+    network.graph.audio_scale.fill_(float("nan"))
+    assert measure_audio_scale(network, replace(cache, clips=late), config, 8) == wanted
 
 
 @pytest.mark.usefixtures("words")

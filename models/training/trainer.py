@@ -17,13 +17,15 @@ from models.training.data.cache import ClipCache, open_cache
 from models.training.data.open_data import DECODED, Data, open_data
 from models.training.data.sample import Source
 from models.training.data.word_vectors import WordTable, build_word_table
-from models.training.held_out import embed_cache, quick_evaluation
+from models.training.held_out import middle_window, quick_evaluation
 from models.training.loop import train_steps
 from models.training.progress import progress_bar
 from models.training.replicas import Replica, first_alone, joined, start
 from models.training.report import write_report
 from models.training.run import CHECKPOINT, Run, TrainingError, write_config
 from models.training.sync_batch_norm import synchronise_batch_norms
+
+MEASURED_AT_ONCE = 64  # clips, of those that the scale of sound is measured on
 
 
 def train(
@@ -176,10 +178,26 @@ def word_table(folder: Path, config: TrainConfig, console: Console) -> WordTable
 
 @torch.no_grad()
 def measure_audio_scale(network: MMV, cache: ClipCache, config: TrainConfig, clips: int = 512) -> float:
-    """Mean norm of vision's fine embedding over that of sound's: the shared head expects vision's."""
+    """Mean norm of vision's fine embedding over that of sound's: the shared head expects vision's.
+
+    Of the first `clips`; where none of those has sound, of the first that have. Without any the scale stays as it is.
+    """
     network.eval()
-    video, audio, _ = embed_cache(network, cache, config, clips)
-    heard = torch.tensor([c.has_audio for c in cache.clips[: len(audio["fine"])]])
-    assert isinstance(network.graph, FACGraph)  # no other graph leads sound through a head made for vision
-    scale = network.graph.audio_scale
-    return float(video["fine"].norm(dim=1).mean() / audio["fine"][heard].norm(dim=1).mean() * scale)
+    graph = network.graph
+    assert isinstance(graph, FACGraph)  # no other graph leads sound through a head made for vision
+    if not torch.isfinite(graph.audio_scale):  # a version before this one measured no sound at all as NaN
+        graph.audio_scale.fill_(1.0)
+    scale = graph.audio_scale
+    with_sound = [i for i, clip in enumerate(cache.clips) if clip.has_audio]
+    if not with_sound:
+        return float(scale)
+    rows = list(range(len(cache.clips)))[:clips] if with_sound[0] < clips else with_sound[:clips]
+    seen, heard = [], []
+    for i in range(0, len(rows), MEASURED_AT_ONCE):
+        batch = rows[i : i + MEASURED_AT_ONCE]
+        frames, sound = (part.to(scale.device) for part in middle_window(cache, batch, config))
+        seen.append(network.encode_video(frames)["fine"])
+        heard.append(network.encode_audio(network.log_mel(sound))["fine"])
+    has_sound = torch.tensor([cache.clips[row].has_audio for row in rows])
+    video, audio = torch.cat(seen), torch.cat(heard)[has_sound]
+    return float(video.norm(dim=1).mean() / audio.norm(dim=1).mean() * scale)
