@@ -11,7 +11,7 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,8 +21,9 @@ import numpy as np
 from redis import Redis
 from redis.exceptions import RedisError
 
-from index import IndexFileError
+from index import IdArray, IndexFileError
 from index.generation import generation_names, held_ids, settle, without
+from index.rows import contains
 from service.catalogue import Catalogue
 from service.catalogue.erasures import Erasure, ScrubLater
 from service.catalogue.swaps import SwapBusy
@@ -53,6 +54,30 @@ class Look:
     found: int | None
 
 
+@dataclass(frozen=True)
+class There:
+    """What there is of some deleted videos, read once for all of them: a library may have millions of files and ids."""
+
+    files: Mapping[str, list[Path]]  # by video id
+    generations: Mapping[str, IdArray | None]  # the ids that each holds; None: it cannot be read
+    cached: frozenset[int] | None  # segments that cached answers name; None: Redis does not answer
+    unreadable: int  # cached answers, each of which may be of any video
+
+
+def read_what_is_there(settings: Settings, catalogue: Catalogue, redis: Redis, erasures: Sequence[Erasure]) -> There:
+    """Reads the home's folders, the generations' ids and the cached answers."""
+    generations: dict[str, IdArray | None] = {}
+    for name in generation_names(settings.index_dir):
+        try:
+            generations[name] = held_ids(settings.index_dir, name)
+        except IndexFileError as error:
+            is_gone = not (settings.index_dir / name).exists()
+            generations[name] = np.empty(0, np.int64) if is_gone else None
+            log.warning("erasure: %s", error)
+    cached, unreadable = _cached_segments(catalogue, redis)
+    return There(files_of(settings, erasures), generations, cached, unreadable)
+
+
 def is_clean(looks: list[Look]) -> bool:
     """Whether everything was looked at and nothing found."""
     return all(look.found == 0 for look in looks)
@@ -66,9 +91,10 @@ def erase_pending(
     Raises what `report` raises; whatever was done by then stays done.
     """
     pending = catalogue.pending_erasures()
+    files = files_of(settings, pending) if pending else {}
     for number, erasure in enumerate(pending):
         report(0.3 * number / len(pending), "removing files")
-        remove_files(settings, catalogue, erasure)
+        remove_files(settings, catalogue, erasure, files[erasure.video_id])
         if not catalogue.active_jobs(("adapt", "train")):  # one that runs removes its own at its end
             for path in training_windows(settings.training_dir, erasure):
                 _remove(path)
@@ -85,9 +111,10 @@ def erase_pending(
             scrubbed = True
         crash_point("delete.scrubbed")
     waiting: dict[str, list[str]] = {}
+    there = read_what_is_there(settings, catalogue, redis, pending) if pending else None
     for number, erasure in enumerate(pending):
         report(0.7 + 0.3 * number / len(pending), "looking")
-        looks = look(settings, catalogue, redis, erasure, scrubbed=scrubbed)
+        looks = look(settings, catalogue, redis, erasure, scrubbed=scrubbed, there=there)
         if is_clean(looks) or catalogue.video(erasure.video_id) is not None:  # it came back: there is nothing to prove
             catalogue.complete_erasure(erasure)
             crash_point("delete.completed")
@@ -96,12 +123,12 @@ def erase_pending(
     return {"complete": len(pending) - len(waiting), "pending": waiting}
 
 
-def remove_files(settings: Settings, catalogue: Catalogue, erasure: Erasure) -> None:
-    """Removes every file and folder that is named by the video, unless it came back meanwhile."""
+def remove_files(settings: Settings, catalogue: Catalogue, erasure: Erasure, files: Sequence[Path]) -> None:
+    """Removes the files and folders of the video (`files_of`), unless it came back meanwhile."""
     with MediaStore(settings.media_dir).exclusive():  # so that it cannot come back in between
         if catalogue.video(erasure.video_id) is not None:
             return
-        for path in [*named_files(settings.home, erasure), *told_uploads(settings.upload_dir, erasure)]:
+        for path in files:
             _remove(path)
 
 
@@ -152,55 +179,72 @@ def clear_cache(catalogue: Catalogue, redis: Redis) -> None:
 
 
 def look(
-    settings: Settings, catalogue: Catalogue, redis: Redis, erasure: Erasure, *, scrubbed: bool | None = None
+    settings: Settings,
+    catalogue: Catalogue,
+    redis: Redis,
+    erasure: Erasure,
+    *,
+    scrubbed: bool | None = None,
+    there: There | None = None,
 ) -> list[Look]:
     """Looks everywhere where something of a video could be. A video that came back is found, of course.
 
     scrubbed: whether the database let go of the deleted bytes since; None: as the erasure's completion says.
+    there: what was read for several erasures; None reads it for this one.
     """
+    there = there or read_what_is_there(settings, catalogue, redis, [erasure])
     if scrubbed is None:
         scrubbed = erasure.completed_at is not None
     return [
         *_look_at_rows(catalogue, erasure, scrubbed),
-        *_look_at_files(settings, erasure),
+        *_look_at_files(settings, erasure, there),
         _look_at_training(settings, erasure),
-        *_look_at_generations(settings.index_dir, erasure),
-        _look_at_cache(catalogue, redis, erasure),
+        *_look_at_generations(settings.index_dir, erasure, there),
+        _look_at_cache(erasure, there),
     ]
 
 
-def named_files(home: Path, erasure: Erasure) -> list[Path]:
-    """Files and folders below the home whose name begins with the video's id or digest."""
-    begins = (erasure.video_id, erasure.sha256)
-    found: list[Path] = []
+def files_of(settings: Settings, erasures: Sequence[Erasure]) -> dict[str, list[Path]]:
+    """Every file and folder of each video, by its id: those that its id or digest names, and told uploads."""
+    named, told = named_files(settings.home, erasures), told_uploads(settings.upload_dir, erasures)
+    return {each.video_id: [*named[each.video_id], *told[each.video_id]] for each in erasures}
+
+
+def named_files(home: Path, erasures: Sequence[Erasure]) -> dict[str, list[Path]]:
+    """Files and folders below the home whose name begins with a video's id or digest, by video id."""
+    begins = {begin: each.video_id for each in erasures for begin in (each.video_id, each.sha256)}
+    lengths = {len(begin) for begin in begins}
+    found: dict[str, list[Path]] = {each.video_id: [] for each in erasures}
 
     def search(folder: str, depth: int) -> None:
         with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
             for entry in entries:
-                if entry.name.startswith(begins):
-                    found.append(Path(entry.path))
+                names = (begins[part] for length in lengths if (part := entry.name[:length]) in begins)
+                if (video_id := next(names, None)) is not None:
+                    found[video_id].append(Path(entry.path))
                 elif depth > 1 and entry.is_dir(follow_symlinks=False):
                     search(entry.path, depth - 1)
 
     for folder in _folders(home):
         search(str(folder), DEPTH)
-    return sorted(found)
+    return {video_id: sorted(paths) for video_id, paths in found.items()}
 
 
-def told_uploads(folder: Path, erasure: Erasure) -> list[Path]:
-    """Files of resumable uploads of the video: what is remembered of those that are over, and older beginnings.
+def told_uploads(folder: Path, erasures: Sequence[Erasure]) -> dict[str, list[Path]]:
+    """Files of resumable uploads of each video: what is remembered of those that are over, and older beginnings.
 
     One that began after the deletion brings the video back, which is somebody's right.
     """
-    found: list[Path] = []
+    found: dict[str, list[Path]] = {each.video_id: [] for each in erasures}
     for path in sorted(folder.glob("*.json")):
         with contextlib.suppress(FileNotFoundError):
             said = path.read_text(encoding="utf-8", errors="replace")
-            if erasure.sha256 not in said and erasure.video_id not in said:
-                continue
-            is_over = f'"{erasure.video_id}"' in said  # its answer names the video
-            if is_over or path.stat().st_mtime <= erasure.requested_at.timestamp():
-                found += [path, *folder.glob(f"{path.stem}.data")]
+            for erasure in erasures:
+                if erasure.sha256 not in said and erasure.video_id not in said:
+                    continue
+                is_over = f'"{erasure.video_id}"' in said  # its answer names the video
+                if is_over or path.stat().st_mtime <= erasure.requested_at.timestamp():
+                    found[erasure.video_id] += [path, *folder.glob(f"{path.stem}.data")]
     return found
 
 
@@ -233,8 +277,8 @@ def _look_at_rows(catalogue: Catalogue, erasure: Erasure, scrubbed: bool) -> lis
     return [*looks, Look("catalogue.pages", "the database itself", catalogue.scrubbing(), 0 if scrubbed else None)]
 
 
-def _look_at_files(settings: Settings, erasure: Erasure) -> Iterator[Look]:
-    found = [*named_files(settings.home, erasure), *told_uploads(settings.upload_dir, erasure)]
+def _look_at_files(settings: Settings, erasure: Erasure, there: There) -> Iterator[Look]:
+    found = there.files[erasure.video_id]
     how = f"listed the folder for names that begin with {erasure.video_id} or its SHA-256"
     folders = {settings.media_dir, settings.thumbnails_dir, settings.upload_dir, settings.orphans_dir}
     for folder in sorted({*folders, *_folders(settings.home)}):
@@ -248,15 +292,11 @@ def _look_at_training(settings: Settings, erasure: Erasure) -> Look:
     return Look("files.training", "films decoded to train on", how, found)
 
 
-def _look_at_generations(index_dir: Path, erasure: Erasure) -> Iterator[Look]:
+def _look_at_generations(index_dir: Path, erasure: Erasure, there: There) -> Iterator[Look]:
     ids = np.array(erasure.segment_ids, np.int64)
     how = f"read the ids of all its vectors, compared them with the {len(ids)} segments that the video had"
-    for name in generation_names(index_dir):
-        try:
-            found: int | None = len(np.intersect1d(held_ids(index_dir, name), ids))
-        except IndexFileError as error:
-            found = None if (index_dir / name).exists() else 0
-            log.warning("erasure of %s: %s", erasure.video_id, error)
+    for name, held in there.generations.items():
+        found = None if held is None else int(contains(held, ids).sum())
         yield Look(f"index.{name}", f"index generation {name}", how, found)
     yield _look_at_unfinished(index_dir, erasure, ids)
 
@@ -275,14 +315,8 @@ def _look_at_unfinished(index_dir: Path, erasure: Erasure, ids: np.ndarray) -> L
     return Look("index.unfinished", "generations that are being written", "listed them, read what ids they have", found)
 
 
-def _look_at_cache(catalogue: Catalogue, redis: Redis, erasure: Erasure) -> Look:
-    ids = set(erasure.segment_ids)
-    found: int | None = 0
-    try:
-        for keys in _cached_keys(catalogue, redis):
-            found = (found or 0) + sum(_mentions(raw, ids) for raw in redis.mget(keys))
-    except RedisError:
-        found = None
+def _look_at_cache(erasure: Erasure, there: There) -> Look:
+    found = None if there.cached is None else len(there.cached.intersection(erasure.segment_ids)) + there.unreadable
     return Look("cache", "cached answers in Redis", "read them all, looked for segments of the video", found)
 
 
@@ -296,11 +330,19 @@ def _cached_keys(catalogue: Catalogue, redis: Redis) -> Iterator[list[Any]]:
             return
 
 
-def _mentions(raw: object, ids: set[int]) -> bool:
-    """Whether a cached answer has one of these segments. What cannot be read counts as having one."""
-    if not isinstance(raw, bytes):
-        return False  # it went meanwhile
+def _cached_segments(catalogue: Catalogue, redis: Redis) -> tuple[frozenset[int] | None, int]:
+    """The segments that cached answers name, and how many answers cannot be read; None where Redis does not answer."""
+    segments: set[int] = set()
+    unreadable = 0
     try:
-        return not ids.isdisjoint(entry[0] for entry in json.loads(raw)["found"])
-    except (ValueError, LookupError, TypeError):
-        return True
+        for keys in _cached_keys(catalogue, redis):
+            for raw in redis.mget(keys):
+                if not isinstance(raw, bytes):
+                    continue  # it went meanwhile
+                try:
+                    segments.update(entry[0] for entry in json.loads(raw)["found"])
+                except (ValueError, LookupError, TypeError):
+                    unreadable += 1
+    except RedisError:
+        return None, 0
+    return frozenset(segments), unreadable

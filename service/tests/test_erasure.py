@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from redis.retry import Retry
 from index import SpaceKey, current_name
 from index.generation import build_generation, generation_names, held_ids
 from models.preprocess.media import MediaInfo
+from service import erasure as erasure_module
 from service.catalogue import Catalogue, NewSegment, Video, open_catalogue
 from service.erasure import Look, erase_pending, is_clean, look
 from service.media.store import MediaStore
@@ -150,6 +152,32 @@ def test_nothing_of_a_deleted_video_is_left_and_the_others_lose_nothing(
     assert Thumbnails(settings.thumbnails_dir).path(kept.id, 0.0).is_file()
     assert len(list(library.vectors(BUNDLE))) == 3
     cache.close()
+
+
+def test_a_thousand_deletions_read_the_library_as_often_as_one(
+    settings: Settings, library: Catalogue, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    videos = [add(settings, library, bytes([i])) for i in range(9)]
+    library.begin_serving(BUNDLE, "b", build(settings, library, BUNDLE), None)
+    calls = {"held_ids": 0, "named_files": 0}
+    for name in calls:
+        real = getattr(erasure_module, name)
+
+        def counted(*arguments: Any, name: str = name, real: Any = real) -> Any:
+            calls[name] += 1
+            return real(*arguments)
+
+        monkeypatch.setattr(erasure_module, name, counted)
+    delete(settings, library, videos[0])
+    assert erase_pending(settings, library, redis, no_report) == {"complete": 1, "pending": {}}
+    of_one = dict(calls)
+    for video in videos[1:8]:
+        delete(settings, library, video)
+    assert erase_pending(settings, library, redis, no_report) == {"complete": 7, "pending": {}}
+    assert calls["named_files"] == 2 * of_one["named_files"]
+    assert calls["held_ids"] <= 2 * of_one["held_ids"] + 2
+    assert MediaStore(settings.media_dir).path(videos[8].sha256).is_file()
+    assert library.erasure(videos[8].id) is None
 
 
 def test_no_byte_of_a_deleted_vector_or_title_is_left_in_the_database_file(
