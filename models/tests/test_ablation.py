@@ -115,6 +115,33 @@ def test_the_command_trains_every_arm_and_seed_and_goes_on(
     assert "| trained deflation | " in page
     assert page.count("| no text | - | ") == 2
 
+    # Measured in another way: all are measured again, none is trained again.
+    text, concepts = "text -> video R@10", "concept mAP, generator's wording"
+    run_ablation(load_ablation(written(tmp_path, items=12)), data, data, out, 2, QUIET)
+    again = json.loads((out / "results.json").read_text())["figures"]
+    assert len(made) == 4
+    for arm, runs in again.items():
+        for seed, found in runs.items():
+            kept = json.loads((out / "runs" / f"{arm}-{seed}" / "figures.json").read_text())
+            assert (kept["items"], kept["deflated"], kept["figures"]) == (12, arm == "fac", found)
+            assert found[concepts] == figures[arm][seed][concepts]
+    assert any(again["fac"][seed][text] < found[text] for seed, found in figures["fac"].items())
+    run_ablation(load_ablation(written(tmp_path, items=12, baseline="va")), data, data, out, 2, QUIET)
+    turned = json.loads((out / "results.json").read_text())["figures"]
+    assert turned["fac"] == again["fac"]
+    assert all("image -> video R@10, trained deflation" in found for found in turned["va"].values())
+
+    # What an earlier version left says nothing of how it was measured: in the usual way.
+    last = out / "runs" / "va-1"
+    (last / "figures.json").write_text(json.dumps(again["va"]["1"]))
+    (last / "checkpoint.pt").rename(last / "elsewhere.pt")
+    with pytest.raises(TrainingError, match=r"among 300 items, without deflation.*not there to measure it again"):
+        run_ablation(load_ablation(written(tmp_path, items=12)), data, data, out, 2, QUIET)
+    run_ablation(load_ablation(written(tmp_path, items=300)), data, data, out, 2, QUIET)
+    usual = json.loads((out / "results.json").read_text())["figures"]
+    assert usual["va"]["1"] == again["va"]["1"]
+    assert len(made) == 4
+
     other = written(tmp_path, config=json.loads(json.dumps(config_dict(tiny.config(steps=3)))))
     with pytest.raises(TrainingError, match="choose another --out"):
         run_ablation(load_ablation(other), data, data, out, 2, QUIET)

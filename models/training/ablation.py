@@ -1,7 +1,7 @@
 """The ablation: one network trained in several ways, with several seeds, each compared with one of them.
 
 Every arm and seed is an ordinary training run in a folder of its own. What is finished is not done again, what was
-interrupted goes on.
+interrupted goes on; what was measured in another way than is asked for now is measured again, not trained again.
 """
 
 import hashlib
@@ -13,7 +13,7 @@ from pathlib import Path
 from rich.console import Console
 
 from models.training.ablation_config import Ablation
-from models.training.ablation_figures import Figures, chances, deflation_figures, figures
+from models.training.ablation_figures import TRAINED, Figures, chances, deflation_figures, figures
 from models.training.ablation_table import MOST_SEEDS, page
 from models.training.config import TrainConfig, load_config
 from models.training.data.cache import ClipCache, open_cache
@@ -63,6 +63,26 @@ def run_ablation(ablation: Ablation, data: Path, held_out: Path, out: Path, seed
 
 
 @dataclass(frozen=True)
+class _Measured:
+    """A run's figures and how they were measured: figures of different kinds do not belong in one table."""
+
+    items: int
+    deflated: bool
+    figures: Figures
+
+    def about(self) -> str:
+        return f"among {self.items} items, {'with' if self.deflated else 'without'} deflation"
+
+
+def _read_measured(path: Path) -> _Measured:
+    """What a finished run left. A version before this one kept the figures alone, mostly of the usual `items`."""
+    kept = json.loads(path.read_text())
+    if "figures" not in kept:
+        return _Measured(Ablation.items, TRAINED in kept, kept)
+    return _Measured(**kept)
+
+
+@dataclass(frozen=True)
 class _Work:
     """Makes runs of an ablation on the clips of `data`, in `out`."""
 
@@ -77,15 +97,24 @@ class _Work:
         if done.is_file():
             if load_config(folder / "config.yaml") != config:
                 raise TrainingError(f"{folder} was made with another configuration; choose another --out")
-            kept: Figures = json.loads(done.read_text())
-            return kept
-        self._train(config, folder)
+            kept = _read_measured(done)
+            if kept.items == self.ablation.items and (kept.deflated or arm != self.ablation.baseline):
+                return kept.figures
+            if not (folder / CHECKPOINT).is_file():  # to train it anew would be hours nobody asked for
+                raise TrainingError(
+                    f"{folder} was measured in another way ({kept.about()}), and its {CHECKPOINT} is not there to "
+                    "measure it again; measure as before, or choose another --out"
+                )
+        else:
+            self._train(config, folder)
         run = load_run(folder)
         found = figures(run, held_out, clips, self.ablation.items)
-        if arm == self.ablation.baseline:
+        deflated = arm == self.ablation.baseline
+        if deflated:
             found |= self._deflated(run, held_out)
         temporary = done.with_suffix(".tmp")
-        temporary.write_text(json.dumps(found, indent=1) + "\n")
+        measured = _Measured(self.ablation.items, deflated, found)
+        temporary.write_text(json.dumps(asdict(measured), indent=1) + "\n")
         temporary.replace(done)
         return found
 
