@@ -16,7 +16,7 @@ from models.tests import tiny, tiny_bundle, toy_library
 from models.training import adapt_windows
 from models.training.adapt import Options, adapt
 from models.training.adapt_folder import films_in
-from models.training.adapt_judge import SAME_RANKING, Embedded, by_film, compare, directions, embed_with
+from models.training.adapt_judge import FEWEST_TOLD, SAME_RANKING, Embedded, by_film, compare, directions, embed_with
 from models.training.adapt_report import lines, read_report
 from models.training.adapt_split import split_films
 from models.training.adapt_windows import (
@@ -165,6 +165,27 @@ def test_words_that_are_said_and_lost_refuse_a_gain(encoders: Encoders) -> None:
     assert (verdict.better, verdict.reason) == (False, "words find the films worse")
     kept = replace(after, text=after.coarse, text_rows=rows)
     assert compare(before, kept, encoders, encoders).better
+
+
+@pytest.mark.parametrize(
+    ("rows", "better"),
+    [
+        (np.arange(1), False),
+        (np.arange(FEWEST_TOLD - 1), False),
+        (np.arange(FEWEST_TOLD), True),
+        (np.zeros(FEWEST_TOLD, np.int64), False),  # all of one film
+    ],
+)
+def test_few_words_that_are_said_do_not_vouch_for_the_others(
+    encoders: Encoders, rows: np.ndarray, better: bool
+) -> None:
+    """What is said finds its own windows as before, and all other words find other things."""
+    before, after = embedded(1, 0.0), embedded(3, 0.9)
+    before = replace(before, text=before.coarse[rows], text_rows=rows)
+    verdict = compare(before, replace(after, text=after.coarse[rows], text_rows=rows), encoders, encoders)
+    assert verdict.text_gain == 0
+    assert verdict.better == better
+    assert better or "too little is said in the films" in verdict.reason
 
 
 def test_the_interval_is_over_films_not_windows() -> None:

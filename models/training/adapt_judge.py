@@ -9,6 +9,7 @@ import numpy as np
 from models.bundle import VOCABULARY
 from models.preprocess.text import Tokenizer, UnknownWords
 from models.runtime import Encoders
+from models.training.adapt_split import FEWEST_WINDOWS
 from models.training.adapt_windows import Windows
 from models.training.evaluation.bootstrap import Interval, middle, resamples
 from models.training.evaluation.metrics import RANKS, beaten_by, retrieval
@@ -16,6 +17,9 @@ from models.training.evaluation.metrics import RANKS, beaten_by, retrieval
 BATCH = 16
 WORDS = 200  # drawn from the vocabulary, to compare rankings by
 SAME_RANKING = 0.5  # least mean rank correlation of what words find before and after; one that forgot them has 0
+# Enough is said to judge word search by: in as many windows as sound and vision need at the least, and in two films
+# (the interval is over films; that of one film is a point). By less, words that are lost pass by chance.
+FEWEST_TOLD, FEWEST_FILMS_TOLD = FEWEST_WINDOWS["judge"], 2
 
 Vision = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]  # uint8 [B, T, H, W, 3] -> fine, coarse; normalised
 Sound = Callable[[np.ndarray], np.ndarray]  # float32 [B, S] -> fine, normalised
@@ -139,10 +143,10 @@ def compare(before: Embedded, after: Embedded, old: Encoders, new: Encoders) -> 
         better, reason = False, "sound and vision do not find each other better, beyond chance"
     elif text_interval is not None and text_interval[1] < 0:
         better, reason = False, "words find the films worse"
-    elif text is None and agreement is not None and agreement < SAME_RANKING:
+    elif not _enough_told(before) and agreement is not None and agreement < SAME_RANKING:
         better, reason = (
             False,
-            "words find other things than before, and nothing said in the films tells whether rightly",
+            "words find other things than before, and too little is said in the films to tell whether rightly",
         )
     return Verdict(
         float(both.mean()),
@@ -153,6 +157,11 @@ def compare(before: Embedded, after: Embedded, old: Encoders, new: Encoders) -> 
         better,
         reason,
     )
+
+
+def _enough_told(found: Embedded) -> bool:
+    films = np.unique(found.film[found.text_rows])
+    return len(found.text_rows) >= FEWEST_TOLD and len(films) >= FEWEST_FILMS_TOLD
 
 
 def by_film(values: np.ndarray, film: np.ndarray) -> Interval:
