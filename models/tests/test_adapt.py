@@ -11,6 +11,7 @@ import torch
 from rich.console import Console
 
 from models.bundle import Bundle, InputSpec, load_bundle
+from models.preprocess.windows import window_starts
 from models.runtime import Encoders
 from models.tests import tiny, tiny_bundle, toy_library
 from models.training import adapt_windows
@@ -223,6 +224,26 @@ def test_a_full_disk_and_too_long_a_training_are_told_before_anything_is_done(
     with pytest.raises(ValueError, match="GB are free"):
         adapt(bundle, films, read_here, tmp_path, OPTIONS, QUIET)
     assert not list(tmp_path.glob("windows-*"))
+
+
+@pytest.mark.parametrize(("part", "purpose"), [("train", "learn from"), ("choose", "choose by"), ("judge", "judge by")])
+def test_a_part_of_silent_films_is_told_before_anything_is_trained(
+    films: list[Film], bundle: Bundle, tmp_path: Path, part: str, purpose: str
+) -> None:
+    """They have a sound track, and digital silence in it."""
+    mute = {film.id: film.path.name for film in vars(split_films(films, bundle.inputs, OPTIONS.seed))[part]}
+
+    def reader(film: Film, spec: InputSpec) -> Iterator[Decoded]:
+        frames = np.zeros((spec.frames, spec.frame_height, spec.frame_width, 3), np.uint8)
+        sound = np.full(round(spec.window_s * spec.sample_rate), 0.0 if film.id in mute else 0.1, np.float32)
+        for start in window_starts(film.info.duration_s, spec.window_s, spec.hop_s, spec.step_s):
+            yield Decoded(start, frames, sound)
+
+    for _ in range(2):  # and again, from what was decoded
+        with pytest.raises(ValueError, match=rf"nothing to {purpose}.*none has a window.*at least 6 films") as error:
+            adapt(bundle, films, reader, tmp_path, OPTIONS, QUIET)
+        assert next(iter(mute.values())) in str(error.value)
+    assert not list(tmp_path.glob("*.pt"))
 
 
 def test_decoding_goes_on_by_film_and_damage_is_passed_over(films: list[Film], tmp_path: Path) -> None:

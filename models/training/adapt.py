@@ -26,7 +26,7 @@ from models.preprocess.text import SPECIAL, Tokenizer
 from models.runtime import Encoders
 from models.training.adapt_judge import Embedded, Verdict, compare, embed_with, figures
 from models.training.adapt_report import Adaptation, adapted_card, read_report, write_report
-from models.training.adapt_split import Split, split_films
+from models.training.adapt_split import Split, require_heard, split_films
 from models.training.adapt_train import BEST, Keep, Kept, fine_tune, step_seconds
 from models.training.adapt_windows import (
     Film,
@@ -86,8 +86,8 @@ def adapt(
 ) -> Adaptation:
     """Adapt a bundle to films; what judges said. Where the new bundle is better it is `folder`/bundle.
 
-    What was decoded and trained is removed at the end. Raises ValueError for too few films, too little disk space or
-    too long a time, StagesError when `folder` holds another adaptation.
+    What was decoded and trained is removed at the end. Raises ValueError for too few films, films without sound, too
+    little disk space or too long a time, StagesError when `folder` holds another adaptation.
     """
     plan = {
         "bundle": bundle.fingerprint,
@@ -153,15 +153,16 @@ class _Work:
 
     @cached_property
     def training(self) -> Windows:
-        return self._decode(self.split.train, training_spec(self.bundle.inputs, self.config.augment.margin))
+        windows = self._decode(self.split.train, training_spec(self.bundle.inputs, self.config.augment.margin))
+        return require_heard(windows, "learn from")
 
     @cached_property
     def choosing(self) -> Windows:
-        return self._decode(self.split.choose, judging_spec(self.bundle.inputs))
+        return require_heard(self._decode(self.split.choose, judging_spec(self.bundle.inputs)), "choose by")
 
     @cached_property
     def judging(self) -> Windows:
-        return self._decode(self.split.judge, judging_spec(self.bundle.inputs))
+        return require_heard(self._decode(self.split.judge, judging_spec(self.bundle.inputs)), "judge by")
 
     @property
     def kept(self) -> Kept:

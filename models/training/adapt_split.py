@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from models.bundle import InputSpec
-from models.training.adapt_windows import Film
+from models.training.adapt_windows import Film, Windows
 
 JUDGE, CHOOSE = 0.20, 0.12  # of the seconds
 FEWEST_FILMS = 6
+NAMED = 5  # films, in an error
 FEWEST_WINDOWS = {"train": 64, "choose": 12, "judge": 24}
 
 
@@ -48,6 +49,21 @@ def split_films(films: Sequence[Film], inputs: InputSpec, seed: int = 0) -> Spli
             "none of them much longer than the others together"
         )
     return Split(**parts)
+
+
+def require_heard(windows: Windows, purpose: str) -> Windows:
+    """The decoded windows of a part. Raises ValueError where none has picture and sound: files announce digital silence
+    as sound, and tell of no damage, so that the split cannot know.
+    """
+    if not len(windows.heard()):
+        names = ", ".join(film.path.name for film in windows.films[:NAMED])
+        more = ", ..." if len(windows.films) > NAMED else ""
+        raise ValueError(
+            f"nothing to {purpose}: of the films drawn for it ({names}{more}) none has a window with picture and "
+            "sound; they are silent or cannot be decoded. Leave such films out: needed are at least "
+            f"{FEWEST_FILMS} films that can be seen and heard"
+        )
+    return windows
 
 
 def _windows(film: Film, inputs: InputSpec) -> int:
