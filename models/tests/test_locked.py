@@ -83,6 +83,20 @@ def test_all_but_the_vision_backbone_learns_on(data: Path, tmp_path: Path) -> No
 
 
 @pytest.mark.usefixtures("words")
+def test_other_clips_than_it_was_trained_on_are_refused(data: Path, tmp_path: Path) -> None:
+    train(_config(), data, tmp_path / "run", validation=None, resume=False, console=QUIET)
+    (tmp_path / "other").mkdir()
+    other = write_set(tmp_path / "other")
+    manifest = other / "manifest.jsonl"
+    manifest.write_text("".join(manifest.read_text().splitlines(keepends=True)[:9]))
+    with pytest.raises(TrainingError, match="trained on other clips"):
+        lock_run(tmp_path / "run", other, QUIET)
+    lock_run(tmp_path / "run", data, QUIET)
+    with pytest.raises(TrainingError, match="trained on other clips"):
+        deflate_run(tmp_path / "run", other, QUIET)
+
+
+@pytest.mark.usefixtures("words")
 def test_interrupted_it_goes_on_to_the_same_weights(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,8 +8,8 @@ from models.bundle import Bundle, rewrite_metrics
 from models.networks.mmv import parameter_count
 from models.training.card import CARD, card
 from models.training.data.manifest import Clip, ManifestError, read_manifest
-from models.training.data.open_data import DECODED, Data, merged, open_data, open_sources
-from models.training.data.sample import Source
+from models.training.data.open_data import DECODED, Data, TrainingData, merged, open_data, open_sources
+from models.training.data.sample import Source, joined_fingerprint
 from models.training.deflate import Agreement, deflate, load_deflated, make_batches
 from models.training.export import LICENCE, export_bundle
 from models.training.finish_figures import ITEMS, evaluated
@@ -24,6 +24,7 @@ def lock_run(run: Path, data: Data, console: Console) -> None:
     loaded = load_run(run, locked=False)
     training = open_data(loaded.config, data, run / DECODED)
     try:
+        _require_same_data(loaded, training)
         lock_vision(loaded, training, console)
     finally:
         training.close()
@@ -36,10 +37,16 @@ def deflate_run(run: Path, data: Data, console: Console) -> Agreement:
         raise TrainingError(f"{run} has a locked course to come first; run: mmv-search lock {run} --data DATA")
     training = open_data(loaded.config, data, run / DECODED)
     try:
+        _require_same_data(loaded, training)
         record_session(loaded, len(training.cache.clips), "deflation")
         return deflate(loaded, training.cache, make_batches(loaded, training.parts), console)[1]
     finally:
         training.close()
+
+
+def _require_same_data(run: Run, training: TrainingData) -> None:
+    if joined_fingerprint([part.reader.fingerprint for part in training.parts]) != run.data_fingerprint:
+        raise TrainingError(f"{run.folder} was trained on other clips than these; give --data what it was trained on")
 
 
 def export_run(run: Path, data: Data, out: Path) -> Bundle:

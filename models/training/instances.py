@@ -21,7 +21,7 @@ PART = 64
 LEAST_PART = 0.8  # of a frame's sides
 GAIN_DB, TILT_DB, MIDDLE_HZ = 6, 2, 1000  # the second: to an octave
 LOWEST_HZ, HIGHEST_HZ, NOISE_BELOW_DB = (20, 400), (3000, 12000), (35, 80)
-RERECORDED_EVERY = 4  # parts: what another microphone changes is far more than what time does
+RERECORDED_EVERY = 4  # sounds: what another microphone changes is far more than what time does
 LIGHT = AugmentConfig(brightness=0.25, contrast=0.25, tint=0.25)
 
 
@@ -41,6 +41,8 @@ def fit_instances(run: Run, deflated: DeflatedMMV, cache: ClipCache, clips: int 
     second = seen(deflated, (changed(cache.frames[rows[p], at[p] + 1], run, rng) for p in _parts(len(rows))))
     deflated.instance.fit(first, second)
     rows = rng.permutation([i for i, clip in enumerate(cache.clips) if clip.has_audio])[:clips]
+    if not len(rows):  # nothing to fit the head of sounds to
+        return
     latest = cache.sound.shape[1] - round(inputs.window_s * inputs.sample_rate)
     starts = rng.integers(0, latest + 1, (2, len(rows)))
     parts = _parts(len(rows))
@@ -90,8 +92,11 @@ def windows(cache: ClipCache, rows: np.ndarray, starts: np.ndarray, inputs: Inpu
 
 def some_rerecorded(parts: Iterable[np.ndarray], sample_rate: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
     """Sounds in parts, of which some are by other microphones."""
-    for i, part in enumerate(parts):
-        yield part if i % RERECORDED_EVERY else rerecorded(part, sample_rate, rng)
+    for part in parts:
+        chosen = np.arange(len(part)) % RERECORDED_EVERY == 0
+        out = part.copy()
+        out[chosen] = rerecorded(part[chosen], sample_rate, rng)
+        yield out
 
 
 def rerecorded(waves: np.ndarray, sample_rate: int, rng: np.random.Generator) -> np.ndarray:

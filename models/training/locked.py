@@ -6,6 +6,7 @@ The sound is hidden in part (SpecAugment, Park et al., Interspeech 2019): a netw
 would learn them by heart. Deflation and export take the network as this course leaves it (`run.load_run`).
 """
 
+import os
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -115,15 +116,11 @@ def _see(run: Run, batches: Batches, locked: LockedConfig, bar: Progress, path: 
     """
     steps = locked.passes * batches.per_epoch
     shape = (steps, batches.batch, run.network.video.dim)
-    there = path.exists()
-    if there and np.load(path, mmap_mode="r").shape != shape:
-        path.unlink()
-        there = False
-    out = np.lib.format.open_memmap(
-        path, mode="r+" if there else "w+", dtype=np.float32, shape=None if there else shape
-    )
-    if not there:
-        out[:] = np.nan
+    if not path.exists() or np.load(path, mmap_mode="r").shape != shape:
+        temporary = path.with_suffix(".tmp")  # a file half filled would have zeros for what vision gave
+        np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float32, shape=shape)[:] = np.nan
+        os.replace(temporary, path)
+    out = np.lib.format.open_memmap(path, mode="r+")
     device = next(run.network.parameters()).device
     run.network.eval()
     task = bar.add_task("seeing the clips", total=steps)
