@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Page, Playwright, Route, expect, sync_playwright
@@ -143,6 +143,30 @@ def test_what_is_typed_before_the_server_has_said_who_is_signed_in_stays(page: P
     page.keyboard.press("Enter")
     expect(page.locator(RESULT).first).to_be_visible()
     assert page.url.endswith("/?q=a+door+opens")
+
+
+def test_more_is_of_the_query_on_show_and_keeps_it_when_the_server_is_away(page: Page, server: Server) -> None:
+    asked: list[str] = []
+
+    def answer(route: Route) -> None:
+        asked.append(route.request.url)
+        if len(asked) > 1:
+            route.fulfill(status=503, json={"title": "Busy", "detail": "Too much at once.", "code": "busy"})
+            return
+        response = route.fetch()
+        route.fulfill(response=response, json={**response.json(), "next_cursor": "next"})
+
+    page.route("**/v1/search?*", answer)
+    page.goto(f"{server.url}/?q=an+explosion")
+    expect(page.locator(RESULT).first).to_be_visible()
+    count = page.locator(RESULT).count()
+    page.fill("#q", "something else")  # and not sent
+    page.click("#more")
+    expect(page.locator("#status")).to_contain_text("Too much at once.")
+    assert parse_qs(urlsplit(asked[1]).query)["q"] == ["an explosion"]
+    assert parse_qs(urlsplit(asked[1]).query)["cursor"] == ["next"]
+    expect(page.locator(RESULT)).to_have_count(count)
+    expect(page.locator("#more")).to_be_visible()
 
 
 def test_an_address_with_a_query_shows_its_results_and_back_returns_to_them(page: Page, server: Server) -> None:

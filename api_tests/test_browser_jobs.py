@@ -290,6 +290,23 @@ def test_a_file_whose_turn_has_not_come_is_stopped_and_leaving_is_asked_about(
     expect(second).to_contain_text("Ready to search", timeout=60_000)
 
 
+def test_a_key_that_may_send_and_not_watch_is_told_so(
+    browser: Browser, own_server: Server, home: Path, tmp_path: Path
+) -> None:
+    key = create(
+        home, "editor", "--name", "a sender", *(f"--scope={scope}" for scope in ("search", "library", "uploads"))
+    )
+    film = media_samples.film(tmp_path / "sent.mp4", seed=320)
+    with visit(browser, own_server) as page:
+        sign_in(page, own_server, key)
+        line = open_list(page)
+        page.set_input_files("#upload-files", film)
+        expect(line).to_contain_text("Sent")
+        expect(line).to_contain_text("may not watch")
+    (video,) = own_server.http.get("/v1/videos").json()["videos"]
+    own_server.http.delete(f"/v1/videos/{video['id']}").raise_for_status()
+
+
 def test_nothing_of_it_is_wider_than_a_telephone(
     browser: Browser, page: Page, own_server: Server, keys: dict[str, dict[str, Any]], tmp_path: Path
 ) -> None:

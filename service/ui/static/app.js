@@ -18,7 +18,8 @@ const DEFAULTS = { match: "both", group_by: "moment" };
 let file = null; // the query by example, if there is one
 let preview = ""; // its blob: address
 let running = null; // AbortController of the search under way
-let cursor = null;
+let cursor = null; // of the next page
+let shown = null; // the query whose results are on show: what is being typed is not yet asked for
 
 const currentQuery = () => ({
   q: input.value.trim(),
@@ -114,6 +115,7 @@ function showAnswer(query, answer, isFirstPage) {
   if (isFirstPage) results.replaceChildren(...cards);
   else results.append(...cards);
   cursor = answer.next_cursor ?? null;
+  shown = query;
   $("more").hidden = !cursor;
   if (isFirstPage && !cards.length) {
     showMessage("Nothing found", "The library has nothing to compare with this query. Add videos, or match the picture or the sound alone.");
@@ -129,9 +131,9 @@ function showAnswer(query, answer, isFirstPage) {
   );
 }
 
-/** Asks for the first page, or with `from` for the one after it. */
+/** Asks for the first page, or with `from` for the one after it, of the query that is on show. */
 async function run(from = null) {
-  const query = currentQuery();
+  const query = from ? shown : currentQuery();
   running?.abort();
   stopPlaying();
   document.title = query.file ? `${query.file.name} · mmv-search` : query.q ? `${query.q} · mmv-search` : "mmv-search";
@@ -150,7 +152,9 @@ async function run(from = null) {
     $("message").hidden = true;
     showAnswer(query, answer, !from);
   } catch (error) {
-    if (error.name !== "AbortError") showMessage(error.title ?? "Something went wrong", error.message, true);
+    if (error.name === "AbortError") return;
+    if (from) $("status").textContent = error.message; // what is on show stays, and can be asked for more again
+    else showMessage(error.title ?? "Something went wrong", error.message, true);
   } finally {
     clearTimeout(busy);
     if (running === controller) {

@@ -6,7 +6,8 @@ import { $, icon, make } from "/static/dom.js";
 import { showLibrary } from "/static/library.js";
 
 const POLL_MS = 600;
-const SLOWEST = 5; // times POLL_MS between two looks at a job, when many are followed: some three calls a second in all
+// Times POLL_MS between two looks at a job, when many are followed: some three calls a second in all. Few run at once.
+const SLOWEST = { running: 5, queued: 100 };
 const MOST_FOUND = 10; // of each kind: the list is to stay a small one
 const MOST_ASKED = 30; // of the failed ones some were made good meanwhile, and are not shown
 const RECENT_MS = 7 * 24 * 3600 * 1000;
@@ -85,6 +86,12 @@ class Line {
     lineOf(video_id)?.remove(); // the same bytes: that line is about this one too
     this.videoId = video_id;
     this.show({ id: job_id, video_id, status: job_id ? "queued" : "done", progress: 0 });
+  }
+
+  /** It is there, and whoever sent it may not look at its job. */
+  sentOff() {
+    this.jobId = null;
+    this.#show("ok", "Sent", { reason: "It is taken in now. Your key may not watch that." });
   }
 
   stopped(again) {
@@ -216,18 +223,20 @@ export function emptyList() {
 /** Looks at a line's job until it is over, or the line is gone. */
 export async function follow(line) {
   const id = line.jobId;
+  let status = "queued";
   following += 1;
   try {
     while (line.follows(id)) {
       try {
         const now = await job(id);
         if (line.follows(id)) line.show(now);
+        status = now.status;
       } catch (error) {
         if (!line.follows(id)) return;
         if (mayPass(error)) line.away(error.message);
         else line.fail(error.message, null);
       }
-      if (line.follows(id)) await pause(POLL_MS * Math.min(following, SLOWEST));
+      if (line.follows(id)) await pause(POLL_MS * Math.min(following, SLOWEST[status] ?? 1));
     }
   } finally {
     following -= 1;

@@ -7,17 +7,18 @@ import { onSession } from "/static/session.js";
 
 let mayUseJobs = false;
 let queue = Promise.resolve(); // files are sent one after the other: the line and the disk are shared
-const unsent = new Set(); // what would be lost with the page
+const unsent = new Map(); // what would be lost with the page, and how to stop it before it is sent
 
 /** Sends a file when those before it are sent, and follows its job to the end. */
 function add(file, line) {
   const stopping = new AbortController();
-  line.waiting(() => {
+  const stop = () => {
     stopping.abort();
     unsent.delete(stopping);
     line.stopped(() => add(file, line));
-  });
-  unsent.add(stopping);
+  };
+  line.waiting(stop);
+  unsent.set(stopping, stop);
   queue = queue.then(() => send(file, line, stopping));
 }
 
@@ -25,14 +26,17 @@ async function send(file, line, stopping) {
   if (stopping.signal.aborted) return;
   if (!line.item.isConnected) return void unsent.delete(stopping); // whoever chose it has signed out
   line.sending(() => stopping.abort());
+  unsent.set(stopping, () => {});
   try {
     const accepted = await upload(file, (part) => line.sent(part), stopping.signal);
     line.accepted(accepted);
-    if (accepted.job_id) void watch(line, accepted, stopping.signal.aborted); // the next one does not wait for it
+    if (accepted.job_id && !mayUseJobs) line.sentOff();
+    else if (accepted.job_id) void watch(line, accepted, stopping.signal.aborted); // the next one does not wait for it
   } catch (error) {
     const again = () => add(file, line);
     if (error.name === "AbortError") line.stopped(again);
-    else line.fail(error.message, mayPass(error) ? again : null);
+    else line.fail(error.message, mayPass(error) || error.status === 401 ? again : null);
+    if (error.status === 401) for (const stop of [...unsent.values()]) stop(); // one who does not sign in is asked once
   } finally {
     unsent.delete(stopping);
   }
