@@ -35,9 +35,10 @@ from models.training.evaluation.footage_report import report
 from models.training.evaluation.footage_retrieval import evaluate
 from models.training.export import export_bundle
 from models.training.held_out import embed_cache
+from models.training.instances import fit_instances
 from models.training.losses import nce
 from models.training.progress import progress_bar
-from models.training.run import CHECKPOINT, TrainingError, load_run, provenance
+from models.training.run import CHECKPOINT, Run, TrainingError, load_run, provenance
 from models.training.schedule import learning_rate
 from models.training.trainer import measure_audio_scale, train
 
@@ -191,6 +192,18 @@ def test_a_run_of_before_a_setting_existed_goes_on(data: Path, tmp_path: Path) -
     del recorded["inputs"]["resize"]
     torch.save({**state, "config": json.dumps(recorded)}, tmp_path / CHECKPOINT)
     assert train(tiny.config(steps=1), data, tmp_path, validation=None, resume=True, console=QUIET).step == 1
+
+
+def test_clips_without_any_sound_leave_the_head_of_sounds_as_it_is(cache: ClipCache, tmp_path: Path) -> None:
+    network = tiny.network()
+    run = Run(tmp_path, tiny.config(), tiny.word_table(), network, "", 0)
+    silent = replace(cache, clips=[replace(clip, has_audio=False) for clip in cache.clips])
+    deflated = DeflatedMMV(network)
+    fit_instances(run, deflated, silent)
+    assert network.audio_instance is not None
+    assert deflated.instance is not None
+    assert not network.audio_instance.mean.any()
+    assert deflated.instance.mean.any()
 
 
 def test_the_scale_of_sound_is_measured_where_there_is_sound(cache: ClipCache) -> None:
