@@ -182,6 +182,20 @@ def test_of_a_clip_with_several_tracks_one_is_heard_at_a_time(cache: ClipCache) 
         assert {int(i) for i in ids[row, :2, 0]} == {int(i) for i in TOKENIZER(tracks[track])[:, 0]}
 
 
+def test_words_that_are_all_unknown_are_no_text(cache: ClipCache) -> None:
+    told = [("", "красный квадрат"), ("red", "", "красный квадрат", "blue"), ("red", "unheard of")]
+    tracks = [(0, 0), (0, 0, 0, 0), (0, 1)]
+    clips = [
+        replace(clip, narrations=tuple(Narration(0.5, 1.0, text, n) for text, n in zip(texts, ns, strict=True)))
+        for clip, texts, ns in zip(cache.clips, told, tracks, strict=False)
+    ]
+    ids, has_text = stream(cache)._words(clips, np.zeros(3, int), np.array([0.0, 0.0, 0.99]))
+    assert has_text.sum(axis=1).tolist() == [0, 2, 1]
+    assert not ids[0].any()
+    assert np.array_equal(ids[1, :2], TOKENIZER(["red", "blue"]))
+    assert np.array_equal(ids[2, :1], TOKENIZER(["red"]))
+
+
 def test_sound_is_shifted_against_the_picture_only_where_asked(cache: ClipCache) -> None:
     same, moved = stream(cache)._plan(0)[0][0], stream(cache, time_shift_s=0.3)._plan(0)[0][0]
     assert np.array_equal(same.rows, moved.rows)

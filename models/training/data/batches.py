@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from models.bundle import InputSpec
-from models.preprocess.text import Tokenizer
+from models.preprocess.text import Tokenizer, split_words
 from models.training.config import AugmentConfig
 from models.training.data.augment import (
     DRAWS,
@@ -156,18 +156,24 @@ class Batches:
     def _words(self, clips: list[Item], starts: np.ndarray, luck: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Ids int64 [B, K, N] and which there are, bool [B, K]: the words said closest to the windows' middles.
 
-        Of a clip with several tracks of narrations, one track's, by its number of `luck` in [0, 1).
+        Of a clip with several tracks of narrations, one track's, by its number of `luck` in [0, 1). Texts without a
+        known word are none: all would be one and the same text.
         """
         ids = np.zeros((len(clips), CANDIDATES, self.tokenizer.length), np.int64)
         has_text = np.zeros((len(clips), CANDIDATES), bool)
         for row, (clip, start, u) in enumerate(zip(clips, starts, luck, strict=True)):
-            tracks = sorted({n.track for n in clip.narrations}) or [0]
-            told = [n for n in clip.narrations if n.track == tracks[int(u * len(tracks))]]
+            known = [n for n in clip.narrations if self._knows(n.text)]
+            tracks = sorted({n.track for n in known}) or [0]
+            told = [n for n in known if n.track == tracks[int(u * len(tracks))]]
             middle = start / PER_STEP * self.inputs.step_s + self.inputs.window_s / 2
             near = sorted(told, key=lambda n: abs((n.start_s + n.end_s) / 2 - middle))[:CANDIDATES]
             ids[row, : len(near)] = self.tokenizer([n.text for n in near])
             has_text[row, : len(near)] = True
         return ids, has_text
+
+    def _knows(self, text: str) -> bool:
+        words = split_words(text, self.tokenizer.hyphens)[: self.tokenizer.length]
+        return any(word in self.tokenizer.index for word in words)
 
 
 def shared_out(batch: int, shares: Sequence[float]) -> list[int]:
