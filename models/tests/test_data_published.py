@@ -123,6 +123,15 @@ def test_audiosets_evaluation_segments_are_used_only_by_name(audioset: Path, tmp
         open_source(tmp_path, "audioset", videos=audioset)
 
 
+def test_a_link_to_nothing_is_an_unavailable_video(audioset: Path, tmp_path: Path) -> None:
+    (tmp_path / "balanced_train_segments.csv").write_text(SEGMENTS)
+    (tmp_path / "--PJHxphWEs.mp4").symlink_to(audioset / "--PJHxphWEs.mp4")
+    (tmp_path / "-3gone00000.mp4").symlink_to(tmp_path / "nowhere.mp4")
+    found = open_source(tmp_path)
+    assert [i.id for i in found.items] == ["--PJHxphWEs_1"]
+    assert found.skipped == {"unavailable": 4}
+
+
 def test_without_any_video_there_is_nothing_to_train_on(tmp_path: Path) -> None:
     (tmp_path / "balanced_train_segments.csv").write_text(SEGMENTS)
     with pytest.raises(DataError, match=r"nothing to train on.*5 unavailable"):
