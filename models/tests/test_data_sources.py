@@ -1,6 +1,7 @@
 """Sources on miniature data sets in their layouts: folders of films with subtitles, manifests, and parts held out."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -199,6 +200,16 @@ def test_of_many_films_whole_ones_are_held_out_and_of_few_their_ends(tmp_path: P
     assert len(kept.items) == 10
     with pytest.raises(DataError, match="too few to hold out 20%"):
         hold_out(source_of_films("films", tmp_path, _films(2, 5.0, tmp_path / "a"), 10.0), 0.2)
+
+
+def test_a_film_too_long_to_hold_out_leaves_room_for_others(tmp_path: Path) -> None:
+    films = _films(12, 20.0, tmp_path / "a")
+    for place in range(12):
+        uneven = [replace(film, end_s=1000.0) if i == place else film for i, film in enumerate(films)]
+        kept, held = hold_out(source_of_films("films", tmp_path, uneven, 10.0), 0.1)
+        assert f"{place}.mp4" not in {i.file for i in held.items}
+        assert len(held.items) == 12
+        assert len(kept.items) == 110
 
 
 def test_stretches_cover_a_film_once(tmp_path: Path) -> None:

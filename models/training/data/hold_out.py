@@ -20,7 +20,7 @@ def hold_out(source: Source, share: float) -> tuple[Source, Source]:
     if len(films) >= WHOLE_FILMS:
         for file in sorted(films, key=lambda name: hashlib.sha256(name.encode()).digest()):
             if len(held) + len(films[file]) / 2 > share * len(source.items):
-                break
+                continue  # a smaller film may still fit
             held.update(item.id for item in films[file])
     else:
         for items in films.values():
