@@ -218,6 +218,16 @@ def test_stretches_cover_a_film_once(tmp_path: Path) -> None:
     assert [i.id for i in cut(Film("a", tmp_path, 0.0, 3.0), 10.0)] == ["a"]
 
 
+def test_words_for_all_of_a_film_belong_to_every_stretch(tmp_path: Path) -> None:
+    said = [Narration(0, 34, "all"), Narration(8, 11, "short"), Narration(12, 25, "long"), Narration(9, 16, "a half")]
+    items = cut(Film("a", tmp_path, 0.0, 34.0, True, said), 10.0)
+    assert [[(n.text, n.start_s, n.end_s) for n in i.narrations] for i in items] == [
+        [("all", 0, 10), ("short", 8, 11)],
+        [("all", 0, 10), ("long", 2, 10), ("a half", -1, 6)],
+        [("all", 0, 14)],
+    ]
+
+
 def test_stretches_around_words_have_every_word_and_no_silence(tmp_path: Path) -> None:
     said = [Narration(s, s + 2, str(s)) for s in (0, 1, 9, 100, 104)] + [Narration(200, 230, "long")]
     items = cut_around_words(Film("a", tmp_path, 0.0, 300.0, True, said), 10.0)

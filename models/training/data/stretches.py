@@ -1,11 +1,13 @@
 """Films of any length cut into stretches of some seconds, each with the words said in it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from models.training.data.manifest import Narration
 from models.training.data.sample import Item
+
+FAIR_SHARE = 0.5  # of a stretch, that words must last for to be its words when their middle is in another
 
 
 @dataclass(frozen=True)
@@ -21,11 +23,15 @@ class Film:
 
 
 def cut(film: Film, stretch_s: float) -> list[Item]:
-    """The whole film in stretches of `stretch_s` seconds; the last is between half and one and a half of it."""
+    """The whole film in stretches of `stretch_s` seconds; the last is between half and one and a half of it.
+
+    Words belong to the stretch that has their middle, and to every other of which they last for a fair share.
+    """
     count = max(1, round((film.end_s - film.start_s) / stretch_s))
     starts = [film.start_s + i * stretch_s for i in range(count)]
     ends = [*starts[1:], film.end_s]
-    return [_item(film, start, end, count == 1) for start, end in zip(starts, ends, strict=True)]
+    parts = zip(starts, ends, strict=True)
+    return [_item(film, start, end, _said(film, start, end), whole=count == 1) for start, end in parts]
 
 
 def cut_around_words(film: Film, stretch_s: float) -> list[Item]:
@@ -40,16 +46,20 @@ def cut_around_words(film: Film, stretch_s: float) -> list[Item]:
         if told.end_s - told.start_s > stretch_s:
             start = max(film.start_s, _middle(told) - stretch_s / 2)
         until = min(start + stretch_s, film.end_s)
-        items.append(_item(film, start, until, False))
+        items.append(_item(film, start, until, [n for n in film.narrations if start <= _middle(n) < until]))
     return items
 
 
-def _item(film: Film, start: float, end: float, whole: bool) -> Item:
-    said = tuple(
-        replace(n, start_s=n.start_s - start, end_s=n.end_s - start)
-        for n in film.narrations
-        if start <= _middle(n) < end
-    )
+def _said(film: Film, start: float, end: float) -> Iterator[Narration]:
+    for told in film.narrations:
+        first, last = max(start, told.start_s), min(end, told.end_s)
+        if start <= _middle(told) < end and told.end_s - told.start_s <= end - start:
+            yield told
+        elif last - first >= FAIR_SHARE * (end - start):  # only this part of them, so that it is near its windows
+            yield replace(told, start_s=first, end_s=last)
+
+
+def _item(film: Film, start: float, end: float, said: Iterable[Narration], whole: bool = False) -> Item:
     return Item(
         id=film.file if whole else f"{film.file}@{start:.3f}",
         file=film.file,
@@ -57,7 +67,7 @@ def _item(film: Film, start: float, end: float, whole: bool) -> Item:
         start_s=start,
         duration_s=end - start,
         has_audio=film.has_audio,
-        narrations=said,
+        narrations=tuple(replace(n, start_s=n.start_s - start, end_s=n.end_s - start) for n in said),
     )
 
 
