@@ -11,8 +11,8 @@ from models.preprocess.media import read_audio, read_frames
 from models.tests import media_samples, tiny
 from models.training.data.cache import ClipCache, open_cache
 from models.training.data.hold_out import hold_out
-from models.training.data.manifest import ManifestError, Narration
-from models.training.data.sample import DataError, Source
+from models.training.data.manifest import Clip, ManifestError, Narration, write_manifest
+from models.training.data.sample import DataError, Source, fingerprint_of
 from models.training.data.sources import open_source
 from models.training.data.sources.folder import source_of_films
 from models.training.data.stretches import Film, cut, cut_around_words
@@ -180,6 +180,32 @@ def test_a_longer_set_takes_over_what_a_shorter_one_has_decoded(films: Path, tmp
     longer = open_cache(tmp_path, tiny.INPUTS, 0.125, processes=1)
     assert (longer.frames[0] == 7).all()
     assert not (longer.frames[1] == 7).all()
+
+
+def test_a_mended_line_of_a_plain_manifest_is_decoded_again(films: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").write_bytes((films / "told.mp4").read_bytes())
+    manifest = tmp_path / "manifest.jsonl"
+
+    def opened(row: dict[str, object]) -> Source:
+        manifest.write_text(json.dumps({"id": "1", "file": "a.mp4", **row}) + "\n")
+        return open_source(tmp_path)
+
+    first = opened({"start_s": 0.0, "end_s": 2.0})
+    open_cache(first, tiny.INPUTS, 0.125, processes=1).frames[0] = 7
+    assert opened({"start_s": 0.0, "end_s": 2.0}).fingerprint == first.fingerprint
+    mended = opened({"start_s": 3.0, "end_s": 5.0})
+    assert not (open_cache(mended, tiny.INPUTS, 0.125, processes=1).frames[0] == 7).all()
+    assert len({first.fingerprint, mended.fingerprint, opened({"end_s": 3.0}).fingerprint}) == 3
+    (tmp_path / "a.mp4").write_bytes((films / "told.mp4").read_bytes() + b"more")
+    assert opened({"start_s": 0.0, "end_s": 2.0}).fingerprint != first.fingerprint
+
+
+def test_the_fingerprint_of_footage_is_that_of_its_ids(films: Path, tmp_path: Path) -> None:
+    """Bundles record it; that of footage never changes."""
+    (tmp_path / "a.mp4").write_bytes((films / "told.mp4").read_bytes())
+    clip = Clip("1", "a.mp4", 2.0, 10, True, True, "MAP01", 1, "freedoom")
+    write_manifest(tmp_path / "manifest.jsonl", [clip])
+    assert open_source(tmp_path).fingerprint == fingerprint_of([clip]) == "29845f4b5abf38a2"
 
 
 def _films(count: int, seconds: float, path: Path) -> list[Film]:

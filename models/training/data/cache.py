@@ -14,7 +14,7 @@ from models.bundle import InputSpec
 from models.preprocess.media import MediaError
 from models.training.data.decode import Layout, decode, padded_size
 from models.training.data.reader import PER_STEP, Picks, Windows
-from models.training.data.sample import DataError, Item, Source, fingerprint_of
+from models.training.data.sample import DataError, Item, Source, fingerprint_of, fingerprint_of_parts
 from models.training.data.sources import open_source
 
 MOST_FAILED = 0.1  # of a set's clips may fail to decode; with more, something else is wrong than single files
@@ -82,7 +82,7 @@ def open_cache(
     place = where / _name(source.fingerprint, len(clips), layout)
     place.mkdir(parents=True, exist_ok=True)
     if not (place / "done.npy").exists():
-        _make_arrays(place, clips, layout)
+        _make_arrays(place, clips, layout, source.fingerprint)
     frames, sound, done = (_array(place, name) for name in ("frames", "sound", "done"))
     todo = [(int(i), clips[i]) for i in np.flatnonzero((done == TODO) | (done == FAILED))]
     errors: list[str] = []
@@ -121,15 +121,17 @@ def _name(fingerprint: str, clips: int, layout: Layout) -> str:
     return "cache-" + hashlib.sha256(json.dumps(said).encode()).hexdigest()[:12]
 
 
-def _make_arrays(place: Path, clips: list[Item], layout: Layout) -> None:
+def _make_arrays(place: Path, clips: list[Item], layout: Layout, fingerprint: str) -> None:
     """Empty arrays, but for the clips that a cache of a shorter set of the same clips has already."""
     frames_shape = (len(clips), layout.frames, layout.height, layout.width, 3)
     frames = np.lib.format.open_memmap(place / "frames.npy", "w+", np.uint8, frames_shape)
     sound = np.lib.format.open_memmap(place / "sound.npy", "w+", np.int16, (len(clips), layout.samples))
     done = np.zeros(len(clips), np.uint8)
+    # Where times and sizes count, a cache that is named by ids alone may hold other frames.
+    named = fingerprint_of if fingerprint == fingerprint_of(clips) else fingerprint_of_parts
     for other in place.parent.glob("cache-*/done.npy"):
         known = np.load(other)
-        same = _name(fingerprint_of(clips[: len(known)]), len(known), layout) == other.parent.name
+        same = _name(named(clips[: len(known)]), len(known), layout) == other.parent.name
         if same and (done == TODO).sum() > (np.append(known, done[len(known) :]) == TODO).sum():
             for array, name in ((frames, "frames"), (sound, "sound")):
                 source = np.load(other.parent / f"{name}.npy", mmap_mode="r")

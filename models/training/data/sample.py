@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -91,6 +92,21 @@ class _Named(Protocol):
 def fingerprint_of(items: Iterable[_Named]) -> str:
     """Which items these are: 16 hex digits."""
     return hashlib.sha256("\n".join(i.id + i.file for i in items).encode()).hexdigest()[:16]
+
+
+def fingerprint_of_parts(items: Iterable[Item]) -> str:
+    """Which parts of which files these are: other times of a clip, or another file of its name, are other data."""
+    said = [(i.id, i.file, i.path, f"{i.start_s:.3f} {i.duration_s:.3f}") for i in items]
+    sizes = {path: _size(Path(path)) for path in {path for _, _, path, _ in said}}
+    lines = [json.dumps([name, file, times, sizes[path]]) for name, file, path, times in said]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:  # gone since it was listed: decoding says so
+        return 0
 
 
 def joined_fingerprint(fingerprints: list[str]) -> str:

@@ -15,10 +15,11 @@ from typing import Any
 
 from models.preprocess.media import MediaError, probe
 from models.training.data.manifest import ManifestError, Narration
-from models.training.data.sample import Item, Source, fingerprint_of
+from models.training.data.sample import Item, Source, fingerprint_of, fingerprint_of_parts
 from models.training.data.stretches import Film, cut
 
 MANIFEST = "manifest.jsonl"
+OF_FOOTAGE = {"map", "seed", "game"}  # keys that every line of a manifest of footage has
 
 
 def open_manifest(
@@ -28,19 +29,24 @@ def open_manifest(
     file = path / MANIFEST if path.is_dir() else path
     items: list[Item] = []
     skipped = Counter[str]()
+    footage = True
     lines = file.read_text(encoding="utf-8").split("\n")
     for number, line in enumerate(lines, 1):
         if progress:
             progress(number, len(lines))
         if line.strip():
             try:
-                items += _items(json.loads(line), videos or file.parent, stretch_s)
+                row = json.loads(line)
+                footage = footage and row.keys() >= OF_FOOTAGE
+                items += _items(row, videos or file.parent, stretch_s)
             except _Skipped as reason:
                 skipped[str(reason)] += 1
             except (ValueError, KeyError, TypeError, AttributeError) as error:
                 said = f"the key {error} is missing" if isinstance(error, KeyError) else error
                 raise ManifestError(f"{file}, line {number}: {said}") from error
-    return Source("clips of a manifest", file.parent, items, skipped, fingerprint_of(items), keeps_caches=True)
+    # A clip of footage never changes under its id, and bundles record the fingerprint of ids; others' lines are mended.
+    fingerprint = fingerprint_of(items) if footage else fingerprint_of_parts(items)
+    return Source("clips of a manifest", file.parent, items, skipped, fingerprint, keeps_caches=True)
 
 
 class _Skipped(Exception):
