@@ -83,7 +83,7 @@ def test_a_side_that_lacks_spaces_keeps_its_share() -> None:
             assert sum(w for key, w in less.items() if key.channel in channels) == pytest.approx(wanted)
     assert plan_for("text", "both", "auto", DISJOINT) == {SpaceKey("visual", "coarse"): 1.0}
     assert plan_for("audio", "both", "auto", DISJOINT) == {
-        SpaceKey("visual", "fine"): 0.05,
+        SpaceKey("visual", "fine"): SIDE_WEIGHTS["audio"]["visual"],
         SpaceKey("sound", "fine"): 1.0,
     }
 
