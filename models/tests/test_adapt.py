@@ -239,11 +239,10 @@ def test_a_part_of_silent_films_is_told_before_anything_is_trained(
         for start in window_starts(film.info.duration_s, spec.window_s, spec.hop_s, spec.step_s):
             yield Decoded(start, frames, sound)
 
-    for _ in range(2):  # and again, from what was decoded
-        with pytest.raises(ValueError, match=rf"nothing to {purpose}.*none has a window.*at least 6 films") as error:
-            adapt(bundle, films, reader, tmp_path, OPTIONS, QUIET)
-        assert next(iter(mute.values())) in str(error.value)
-    assert not list(tmp_path.glob("*.pt"))
+    with pytest.raises(ValueError, match=rf"nothing to {purpose}.*none has a window.*at least 6 films") as error:
+        adapt(bundle, films, reader, tmp_path, OPTIONS, QUIET)
+    assert next(iter(mute.values())) in str(error.value)
+    assert not list(tmp_path.iterdir())  # free for other films, with which it can be called again
 
 
 def test_decoding_goes_on_by_film_and_damage_is_passed_over(films: list[Film], tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from models.preprocess.text import SPECIAL, Tokenizer
 from models.runtime import Encoders
 from models.training.adapt_judge import Embedded, Verdict, compare, embed_with, figures
 from models.training.adapt_report import Adaptation, adapted_card, read_report, write_report
-from models.training.adapt_split import Split, require_heard, split_films
+from models.training.adapt_split import SilentFilms, Split, require_heard, split_films
 from models.training.adapt_train import BEST, Keep, Kept, fine_tune, step_seconds
 from models.training.adapt_windows import (
     Film,
@@ -86,8 +86,9 @@ def adapt(
 ) -> Adaptation:
     """Adapt a bundle to films; what judges said. Where the new bundle is better it is `folder`/bundle.
 
-    What was decoded and trained is removed at the end. Raises ValueError for too few films, films without sound, too
-    little disk space or too long a time, StagesError when `folder` holds another adaptation.
+    What was decoded and trained is removed at the end, and what was decoded of silent films. Raises ValueError for too
+    few films, films without sound, too little disk space or too long a time, StagesError when `folder` holds another
+    adaptation.
     """
     plan = {
         "bundle": bundle.fingerprint,
@@ -108,7 +109,12 @@ def adapt(
         Stage("export", 0.02, work.export, lambda: work.unless_useless(of_bundle(folder / BUNDLE))),
         Stage("judge", 0.06, work.judge, lambda: of_file(folder / "verdict.json")),
     ]
-    run_stages(folder / STATE, plan, stages, lambda line: console.print(line, highlight=False, soft_wrap=True))
+    try:
+        run_stages(folder / STATE, plan, stages, lambda line: console.print(line, highlight=False, soft_wrap=True))
+    except SilentFilms:  # nothing is trained: the folder is for other films
+        work.tidy()
+        (folder / STATE).unlink(missing_ok=True)
+        raise
     return work.finish(fingerprint(plan))
 
 
@@ -289,12 +295,16 @@ class _Work:
             after=found["after"],
         )
         write_report(self.folder, adaptation)
+        self.tidy()
+        return adaptation
+
+    def tidy(self) -> None:
+        """Remove what was only on the way."""
         for name in ("training", "choosing", "judging"):
             self.__dict__.pop(name, None)
         for pattern in LEFTOVERS:  # nothing else: the folder may be one in which its user has other things
             for leftover in self.folder.glob(pattern):
                 shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
-        return adaptation
 
     @property
     def _total_s(self) -> float:

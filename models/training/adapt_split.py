@@ -51,14 +51,18 @@ def split_films(films: Sequence[Film], inputs: InputSpec, seed: int = 0) -> Spli
     return Split(**parts)
 
 
+class SilentFilms(ValueError):
+    """Films that are of no use, as was seen only once they were decoded."""
+
+
 def require_heard(windows: Windows, purpose: str) -> Windows:
-    """The decoded windows of a part. Raises ValueError where none has picture and sound: files announce digital silence
-    as sound, and tell of no damage, so that the split cannot know.
+    """The decoded windows of a part. Raises SilentFilms where none has picture and sound: files announce digital
+    silence as sound, and tell of no damage, so that the split cannot know.
     """
     if not len(windows.heard()):
         names = ", ".join(film.path.name for film in windows.films[:NAMED])
         more = ", ..." if len(windows.films) > NAMED else ""
-        raise ValueError(
+        raise SilentFilms(
             f"nothing to {purpose}: of the films drawn for it ({names}{more}) none has a window with picture and "
             "sound; they are silent or cannot be decoded. Leave such films out: needed are at least "
             f"{FEWEST_FILMS} films that can be seen and heard"

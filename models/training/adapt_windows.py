@@ -14,6 +14,7 @@ import numpy as np
 from models.bundle import InputSpec
 from models.preprocess.media import MediaError, MediaInfo
 from models.preprocess.windows import window_starts
+from models.training.data.arrays import new_array
 from models.training.data.cache import ClipCache
 from models.training.data.decode import Layout, decode, padded_size
 from models.training.data.manifest import Narration
@@ -213,15 +214,16 @@ def _starts(film: Film, spec: InputSpec) -> list[float]:
 def _array(path: Path, kind: type, shape: tuple[int, ...]) -> np.ndarray:
     if not path.exists():
         temporary = path.with_suffix(".tmp")
-        np.lib.format.open_memmap(temporary, "w+", kind, shape).flush()
+        new_array(temporary, kind, shape)
         temporary.replace(path)
     return np.lib.format.open_memmap(path, "r+")
 
 
 def require_space(folder: Path, needed: int) -> None:
-    """Raises ValueError when the disk has no room for the arrays."""
+    """Raises ValueError when the disk has no room for the arrays; those of an interrupted call have theirs."""
     folder.mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(folder).free
+    taken = sum(path.stat().st_blocks * 512 for path in folder.glob("windows-*/*.npy"))
+    free = shutil.disk_usage(folder).free + taken
     if needed * 1.05 > free:
         raise ValueError(
             f"{folder}: the decoded windows need {needed / 1e9:.1f} GB, {free / 1e9:.1f} GB are free; "

@@ -35,8 +35,10 @@ def save_checkpoint(run: Run, optimiser: torch.optim.Optimizer) -> None:
 
 
 def replace_state(path: Path, state: dict[str, Any]) -> None:
-    """Write tensors to a file; a crash leaves what was there or the new ones. Raises OSError if it cannot."""
-    _write(path, _serialised(state))
+    """Write tensors to a file; a crash leaves what was there or the new ones. Raises TrainingError if it cannot."""
+    contents = _serialised(state)
+    with clear_disk_errors(path.parent, f"{path.name} ({len(contents) / 1e6:.3g} MB)", "run the same command again"):
+        _write(path, contents)
 
 
 def _serialised(state: dict[str, Any]) -> memoryview:
@@ -120,8 +122,8 @@ def restore_checkpoint(run: Run, optimiser: torch.optim.Optimizer) -> list[str]:
 
 
 @contextmanager
-def clear_disk_errors(folder: Path, what: str) -> Iterator[None]:
-    """Tell what could not be written, and that the run can go on once it can."""
+def clear_disk_errors(folder: Path, what: str, go_on: str = "go on with --resume") -> Iterator[None]:
+    """Tell what could not be written, and how the run can go on once it can."""
     try:
         yield
     except OSError as error:
@@ -129,7 +131,7 @@ def clear_disk_errors(folder: Path, what: str) -> Iterator[None]:
             raise
         left = "its last checkpoint is whole" if (folder / CHECKPOINT).is_file() else "it has no checkpoint yet"
         raise TrainingError(
-            f"{what} cannot be written to {folder}: {error.strerror}; {left}. Make room there and go on with --resume"
+            f"{what} cannot be written to {folder}: {error.strerror}; {left}. Make room there and {go_on}"
         ) from error
 
 

@@ -10,6 +10,7 @@ from rich.console import Console
 from models.command_errors import clear_errors, console, fail
 
 ITEMS = 300
+AGAIN = "run the same command again to go on"
 
 
 def register(app: typer.Typer, bundle_app: typer.Typer) -> None:
@@ -116,7 +117,7 @@ def lock(
     ] = None,
 ) -> None:
     """Train sound, text and the heads of a run further with its vision backbone locked: locked.steps of its config."""
-    with clear_errors():
+    with clear_errors(AGAIN):
         from models.training.finish import lock_run
 
         _require_data(data)
@@ -133,7 +134,7 @@ def deflate(
     ] = None,
 ) -> None:
     """Make the image network: train the deflated network's batch-norm scales and offsets on unlabelled frames."""
-    with clear_errors():
+    with clear_errors(AGAIN):
         from models.training.finish import deflate_run
 
         _require_data(data)
@@ -154,7 +155,7 @@ def export(
     ] = None,
 ) -> None:
     """Export a trained and deflated network to a bundle of ONNX encoders, checked against PyTorch, with its card."""
-    with clear_errors():
+    with clear_errors(AGAIN):
         from models.training.finish import evaluate_into, export_run, write_card
 
         _require_data(data)
@@ -226,7 +227,7 @@ def evaluate(
     ] = None,
 ) -> None:
     """Held-out retrieval of a bundle in every direction, or a published data set's protocol; with 95% intervals."""
-    with clear_errors("run the same command again to go on"):
+    with clear_errors(AGAIN):
         if protocol != "footage":
             from models.training.evaluation.protocols.cli import evaluate_protocol, options_of
 

@@ -20,8 +20,9 @@ from torch import Tensor
 from models.networks.embedding_graph import FACGraph
 from models.networks.mmv import MMV
 from models.preprocess.text import Tokenizer
-from models.training.checkpoints import replace_state
+from models.training.checkpoints import clear_disk_errors, replace_state
 from models.training.config import LockedConfig
+from models.training.data.arrays import new_array
 from models.training.data.augment import stray_words
 from models.training.data.batches import Batches
 from models.training.data.open_data import TrainingData
@@ -118,7 +119,8 @@ def _see(run: Run, batches: Batches, locked: LockedConfig, bar: Progress, path: 
     shape = (steps, batches.batch, run.network.video.dim)
     if not path.exists() or np.load(path, mmap_mode="r").shape != shape:
         temporary = path.with_suffix(".tmp")  # a file half filled would have zeros for what vision gave
-        np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float32, shape=shape)[:] = np.nan
+        with clear_disk_errors(run.folder, "what vision sees", "run the same command again"):
+            new_array(temporary, np.float32, shape)[:] = np.nan
         os.replace(temporary, path)
     out = np.lib.format.open_memmap(path, mode="r+")
     device = next(run.network.parameters()).device

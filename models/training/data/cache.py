@@ -12,6 +12,7 @@ import numpy as np
 
 from models.bundle import InputSpec
 from models.preprocess.media import MediaError
+from models.training.data.arrays import new_array
 from models.training.data.decode import Layout, decode, padded_size
 from models.training.data.reader import PER_STEP, Picks, Windows
 from models.training.data.sample import DataError, Item, Source, fingerprint_of, fingerprint_of_parts
@@ -124,8 +125,8 @@ def _name(fingerprint: str, clips: int, layout: Layout) -> str:
 def _make_arrays(place: Path, clips: list[Item], layout: Layout, fingerprint: str) -> None:
     """Empty arrays, but for the clips that a cache of a shorter set of the same clips has already."""
     frames_shape = (len(clips), layout.frames, layout.height, layout.width, 3)
-    frames = np.lib.format.open_memmap(place / "frames.npy", "w+", np.uint8, frames_shape)
-    sound = np.lib.format.open_memmap(place / "sound.npy", "w+", np.int16, (len(clips), layout.samples))
+    frames = new_array(place / "frames.npy", np.uint8, frames_shape)
+    sound = new_array(place / "sound.npy", np.int16, (len(clips), layout.samples))
     done = np.zeros(len(clips), np.uint8)
     # Where times and sizes count, a cache that is named by ids alone may hold other frames.
     named = fingerprint_of if fingerprint == fingerprint_of(clips) else fingerprint_of_parts
