@@ -290,6 +290,49 @@ def test_a_file_whose_turn_has_not_come_is_stopped_and_leaving_is_asked_about(
     expect(second).to_contain_text("Ready to search", timeout=60_000)
 
 
+def test_a_server_that_says_nothing_does_not_hold_up_the_files_behind(
+    page: Page, own_server: Server, tmp_path: Path
+) -> None:
+    films = [media_samples.film(tmp_path / f"{name}.mp4", seed=330 + i) for i, name in enumerate(("first", "second"))]
+    page.clock.install()
+    page.reload()
+    held: list[Route] = []
+    page.route("**/v1/videos", lambda route: route.continue_() if held else held.append(route))
+    lines = open_list(page)
+    page.set_input_files("#upload-files", films)
+    expect(lines.nth(0)).to_contain_text("Sending")
+    expect(lines.nth(1)).to_contain_text("Waiting to be sent")
+    page.clock.fast_forward("04:50")
+    expect(lines.nth(0)).to_contain_text("Sending")
+    page.clock.fast_forward("00:15")
+    expect(lines.nth(0)).to_contain_text("has not answered for five minutes")
+    expect(lines.nth(1)).to_contain_text("Ready to search", timeout=60_000)
+    button(lines.nth(0), "Try again").click()
+    expect(lines.nth(0)).to_contain_text("Ready to search", timeout=60_000)
+    page.unroute("**/v1/videos")
+
+
+def test_who_is_signed_out_meanwhile_sees_how_it_went_on_once_signed_in(
+    page: Page, own_server: Server, keys: dict[str, dict[str, Any]], tmp_path: Path
+) -> None:
+    film = media_samples.film(tmp_path / "meanwhile.mp4", seed=340)
+    with held_worker(own_server):
+        line = open_list(page)
+        page.set_input_files("#upload-files", film)
+        expect(line.locator(".state")).to_have_text("Waiting")
+        page.context.clear_cookies()
+        expect(page.locator("#key-dialog")).to_be_visible()
+        page.click("#key-cancel")
+        expect(line).to_contain_text("Sign in to see how it goes on")
+        expect(line.locator(".state")).to_have_text("Waiting")
+        expect(button(line, "Try again")).to_have_count(0)
+    page.click("#close-upload")
+    page.click("#open-upload")
+    page.fill("#key", keys["editor"]["key"])
+    page.keyboard.press("Enter")
+    expect(line).to_contain_text("Ready to search", timeout=60_000)
+
+
 def test_a_key_that_may_send_and_not_watch_is_told_so(
     browser: Browser, own_server: Server, home: Path, tmp_path: Path
 ) -> None:

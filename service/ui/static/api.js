@@ -13,6 +13,8 @@ export class ApiError extends Error {
   }
 }
 
+const SILENT_MS = 300_000; // an upload of which nothing is taken, or that is not answered, for so long is given up
+const SILENT = { title: "No answer", detail: "The server has not answered for five minutes. Is it still running?", code: "unreachable" };
 const UNREACHABLE = { title: "No answer", detail: "The server cannot be reached. Is it still running?", code: "unreachable" };
 
 function parsed(text) {
@@ -84,12 +86,31 @@ function sendFile(file, onProgress, signal) {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
     let sent = false;
+    let why = new DOMException("It was stopped.", "AbortError");
+    let silence;
     const stop = () => sent || request.abort();
-    request.upload.onload = () => (sent = true);
-    request.onabort = () => reject(new DOMException("It was stopped.", "AbortError"));
-    request.onloadend = () => signal.removeEventListener("abort", stop);
+    const giveUp = () => {
+      why = new ApiError(0, SILENT);
+      request.abort();
+    };
+    const listen = () => {
+      clearTimeout(silence);
+      silence = setTimeout(giveUp, SILENT_MS);
+    };
+    request.upload.onload = () => {
+      sent = true;
+      listen();
+    };
+    request.onabort = () => reject(why);
+    request.onloadend = () => {
+      clearTimeout(silence);
+      signal.removeEventListener("abort", stop);
+    };
     request.open("POST", "/v1/videos");
-    request.upload.onprogress = (event) => event.lengthComputable && onProgress(event.loaded / event.total);
+    request.upload.onprogress = (event) => {
+      listen();
+      if (event.lengthComputable) onProgress(event.loaded / event.total);
+    };
     request.onerror = () => reject(new ApiError(0, UNREACHABLE));
     request.onload = () => {
       const body = parsed(request.responseText);
@@ -99,6 +120,7 @@ function sendFile(file, onProgress, signal) {
     const form = new FormData();
     form.set("file", file);
     signal.addEventListener("abort", stop);
+    listen();
     request.send(form);
   });
 }

@@ -26,6 +26,7 @@ class Line {
   state = "going"; // or "ok", "failed", "cancelled"
   jobId = null;
   videoId = null;
+  watched = null; // the job that is looked at again and again
   #cancel = null; // what its buttons do; null: there is nothing to do
   #again = null;
   #notice = ""; // what came of a button; stays until the next one is pressed
@@ -225,6 +226,7 @@ export async function follow(line) {
   const id = line.jobId;
   let status = "queued";
   following += 1;
+  line.watched = id;
   try {
     while (line.follows(id)) {
       try {
@@ -233,6 +235,8 @@ export async function follow(line) {
         status = now.status;
       } catch (error) {
         if (!line.follows(id)) return;
+        // It goes on all the same: whoever signs in, or opens the list again, is shown how far it is.
+        if (error.status === 401) return line.away("Sign in to see how it goes on.");
         if (mayPass(error)) line.away(error.message);
         else line.fail(error.message, null);
       }
@@ -240,6 +244,7 @@ export async function follow(line) {
     }
   } finally {
     following -= 1;
+    if (line.watched === id) line.watched = null;
   }
   if (line.state === "ok") await showLibrary().catch(() => {}); // the count is an ornament
 }
@@ -259,6 +264,7 @@ export async function findJobs() {
     if (isIngest(found) && !isOld && !going.has(found.video_id) && !failed.has(found.video_id)) failed.set(found.video_id, found);
   }
   for (const found of going.values()) takeUp(found);
+  for (const line of lines) if (line.jobId && !line.isOver && !line.watched) follow(line); // it may be done meanwhile
   const newGoing = [...going.values()].reverse().filter(isNew);
   const newFailed = [...failed.values()].filter(isNew);
   let left = newFailed.length > MOST_ASKED;
@@ -285,9 +291,8 @@ const isNew = (found) => !lineOf(found.video_id) && !isDismissed(markOf(found.id
 function takeUp(found) {
   const line = lineOf(found.video_id);
   if (!line) return;
-  const isFollowed = line.follows(found.id);
   line.show(found);
-  if (!isFollowed) follow(line);
+  if (line.watched !== found.id) follow(line);
 }
 
 /** The job with its file's name; null when it is of no interest any more: the video is gone, or not for want of this. */
