@@ -116,6 +116,15 @@ def test_audioset_finds_whole_videos_and_segments_that_were_cut_out(audioset: Pa
     assert not any(i.narrations for i in found.items)
 
 
+def test_a_file_named_as_a_video_but_cut_to_the_segment_is_read_from_its_beginning(tmp_path: Path) -> None:
+    media_samples.film(tmp_path / "cut.mp4", seconds=2.0)
+    media_samples.film(tmp_path / "whole.mp4", seconds=6.0)
+    rows = ["cut, 30.000, 32.000", "whole, 3.000, 5.000", "whole, 5.000, 7.000", "cut, 30.000, 30.500"]
+    (tmp_path / "balanced_train_segments.csv").write_text("".join(f'{row}, "/m/09x0r"\n' for row in rows))
+    starts = [(item.start_s, item.duration_s) for item in open_source(tmp_path).items]
+    assert starts == [(0.0, 2.0), (3.0, 2.0), (5.0, 2.0), (30.0, 0.5)]
+
+
 def test_audiosets_evaluation_segments_are_used_only_by_name(audioset: Path, tmp_path: Path) -> None:
     assert len(open_source(audioset / "eval_segments.csv").items) == 4
     (tmp_path / "eval_segments.csv").write_text(SEGMENTS)

@@ -7,6 +7,7 @@ import pytest
 from sklearn.metrics import average_precision_score
 
 from models.bundle import load_bundle, shipped_bundle_path
+from models.preprocess.media import MediaError
 from models.runtime import Encoders
 from models.tests.tiny_sets import BLUE, RED, TONES, coverage, evaluate, figure, film, text, tone
 from models.training.evaluation.protocols import audioset, kinetics600
@@ -122,3 +123,8 @@ def test_a_part_of_a_whole_video_is_that_part(tmp_path: Path) -> None:
     path = sound_file(tmp_path / "x.wav", wave=wave)
     np.testing.assert_allclose(read_sound(path, 16_000, (1.0, 2.5)), wave[16_000:40_000], atol=1e-3)
     np.testing.assert_allclose(read_sound(path, 16_000), wave, atol=1e-3)
+    # Named as the whole video would be, but cut to the segment.
+    np.testing.assert_allclose(read_sound(path, 16_000, (30.0, 34.0)), wave, atol=1e-3)
+    np.testing.assert_allclose(read_sound(path, 16_000, (30.0, 33.5)), wave[:56_000], atol=1e-3)
+    with pytest.raises(MediaError, match="no sound"):
+        read_sound(path, 16_000, (30.0, 32.0))  # it is longer, and ends before

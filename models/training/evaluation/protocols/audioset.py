@@ -115,7 +115,10 @@ def read_segments(path: Path) -> list[Segment]:
 
 
 def part_of_video(task: Task, path: Path) -> tuple[float, float] | None:
-    """The segment's times where the file is the whole video (named by its id alone), None for a file that is cut."""
+    """The segment's times where the file is named by its id alone: mostly the whole video, and `read_sound` finds out.
+
+    None for a file that is cut by its name.
+    """
     video, start, end = task.wanted
     return (start, end) if path.stem in (video, "Y" + video) else None
 

@@ -10,9 +10,14 @@ from models.runtime import Encoders
 from models.training.evaluation.protocols.features import Embed, Task
 from models.training.evaluation.protocols.seeds import generator
 
+SLACK_S = 1.0  # by which a file that was cut differs from what it was cut to
+
 
 def read_sound(path: Path, rate: int, part: tuple[float, float] | None = None) -> np.ndarray:
-    """Mono float32 [S] at `rate`: the whole, or from one time to another (seconds). Raises MediaError for no sound."""
+    """Mono float32 [S] at `rate`: the whole, or from one time to another (seconds). Raises MediaError for no sound.
+
+    A file that ends before that part does and is no longer than it is that part itself, cut out already.
+    """
     start, end = (round(t * rate) for t in part) if part else (0, None)
     pieces, held = [], 0
     for piece in read_audio(path, rate):
@@ -20,6 +25,8 @@ def read_sound(path: Path, rate: int, part: tuple[float, float] | None = None) -
         held += len(piece)
         if end is not None and held >= end:
             break
+    if end is not None and held < end - SLACK_S * rate and held <= end - start + SLACK_S * rate:
+        start, end = 0, end - start
     wave = np.concatenate(pieces)[start:end] if pieces else np.zeros(0, np.float32)
     if not len(wave):
         raise MediaError("no_streams", f"{path} has no sound that can be decoded.")
