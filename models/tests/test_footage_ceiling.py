@@ -3,11 +3,23 @@
 from types import SimpleNamespace
 from typing import Any, cast
 
+import numpy as np
+
+from models.runtime import Encoders
 from models.training.data.footage.mentions import mentioned
 from models.training.data.footage.vocabulary import MONSTERS, PICKUPS, THINGS, WEAPONS
 from models.training.data.manifest import Clip, Event, Narration
 from models.training.evaluation.footage_ceiling import ceilings
-from models.training.evaluation.footage_clips import HEARD, EmbeddedClips, described, described_by_ear, said
+from models.training.evaluation.footage_clips import (
+    HEARD,
+    EmbeddedClips,
+    described,
+    described_by_ear,
+    said,
+    text_rows,
+)
+from models.training.evaluation.footage_retrieval import heard_perfectly
+from models.training.evaluation.metrics import retrieval
 
 
 def clip(number: int, concepts: list[str], texts: list[str]) -> Clip:
@@ -71,6 +83,38 @@ def test_items_cannot_be_told_apart_by_ear() -> None:
     found = ceilings(library([clip(i, [c, "action:pickup"], [p]) for i, (c, p) in enumerate(items)]), 8)
     assert found["text -> video"].recall["R@1"] == 1
     assert found["text -> audio"].recall["R@1"] < 0.7
+
+
+def test_what_sounds_alike_by_name_is_missed_also_if_nothing_is_misheard() -> None:
+    """Two clips of a slug and one of a sailor, of which the network takes the sailor's for the best slug."""
+    slug, sailor = MONSTERS["Fatso"].concept, MONSTERS["WolfensteinSS"].concept
+    clips = [
+        clip(i, [c], [t])
+        for i, (c, t) in enumerate([(slug, "combat slug"), (slug, "a combat slug"), (sailor, "sailor")])
+    ]
+    clips.append(clip(3, [sailor], ["what a day"]))  # names nothing: every clip may be it
+    likeness = {
+        "combat slug": [2, 3, 9, 0],
+        "a combat slug": [2, 3, 9, 0],
+        "sailor": [0, 0, 5, 4],
+        "what a day": [1, 0, 0, 5],
+    }
+    found = cast(EmbeddedClips, SimpleNamespace(clips=clips, sound_coarse=np.eye(4, dtype=np.float32)))
+    encoders = cast(
+        Encoders,
+        SimpleNamespace(
+            text=lambda texts: np.array([likeness[t] for t in texts]), bundle=SimpleNamespace(dims={"coarse": 4})
+        ),
+    )
+    bound = heard_perfectly(encoders, found, 4)
+    assert bound["text -> audio"].recall["R@1"] == 3 / 4  # the first slug still is behind the second
+    assert bound[HEARD].recall["R@1"] == 3 / 4
+    plain = retrieval(text_rows(encoders, [described(c) for c in clips]), np.arange(4), 4)
+    assert plain.recall["R@1"] == 2 / 4
+    mute = cast(EmbeddedClips, SimpleNamespace(clips=clips, sound_coarse=None))
+    assert heard_perfectly(encoders, mute, 4) == cast(Any, {})
+    other = cast(EmbeddedClips, SimpleNamespace(clips=[clip(0, ["red"], ["what a day"])] * 4, sound_coarse=np.eye(4)))
+    assert heard_perfectly(encoders, other, 4) == cast(Any, {})
 
 
 def test_other_data_has_no_such_ceiling() -> None:

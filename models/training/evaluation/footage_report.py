@@ -17,6 +17,7 @@ def report(metrics: dict[str, Any], command: str) -> str:
         f"Written by `{command}`.",
         _retrieval(metrics["retrieval"]),
         *([_ceiling(metrics["ceiling"])] if metrics.get("ceiling") else []),
+        *([_heard_perfectly(metrics["heard_perfectly"])] if metrics.get("heard_perfectly") else []),
         _concepts(metrics["concepts"]),
     ]
     if "gap" in metrics:
@@ -59,6 +60,18 @@ def _ceiling(ceilings: dict[str, Any]) -> str:
         f"| a perfect concept ranker {HEAD}",
     ]
     for name, r in ceilings.items():
+        lines.append(f"| {name} | {' | '.join(_recalls(r))} |")
+    return "\n".join(lines)
+
+
+def _heard_perfectly(bounds: dict[str, Any]) -> str:
+    lines = [
+        "How much of what is missed by words for sounds is misheard: the network's own order, but with every clip that "
+        "lacks something audible which the text names behind all others. What is missed still sounds alike by name.",
+        "",
+        f"| if nothing were misheard {HEAD}",
+    ]
+    for name, r in bounds.items():
         lines.append(f"| {name} | {' | '.join(_recalls(r))} |")
     return "\n".join(lines)
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from models.runtime import Encoders
+from models.training.data.footage.mentions import audible, mentioned
 from models.training.data.manifest import Clip
 from models.training.evaluation import product_ranking as product
 from models.training.evaluation.bootstrap import Interval, interval, middle, resamples
@@ -64,6 +65,7 @@ def evaluate(
         "data": {"clips": len(found.clips), "items": items, "maps": sorted({c.map for c in found.clips})},
         "retrieval": {k: asdict(v) for k, v in directions.items()},
         "ceiling": {k: asdict(v) for k, v in ceilings(found, items).items()},
+        "heard_perfectly": {k: asdict(v) for k, v in heard_perfectly(encoders, found, items).items()},
         "concepts": {k: asdict(v) for k, v in concepts.items()},
         "naming": {
             name: {wording: asdict(n) for wording, n in rows.items()}
@@ -76,7 +78,7 @@ def evaluate(
 
 def item_retrieval(encoders: Encoders, found: EmbeddedClips, items: int) -> dict[str, Retrieval]:
     """Every direction in which one clip's part finds another part of it."""
-    rows = np.array([i for i, c in enumerate(found.clips) if c.has_audio and c.narrations])
+    rows = _told_and_heard(found)
     truth, everyone = np.arange(len(rows)), np.arange(len(found.clips))
     clips = [found.clips[i] for i in rows]
     text = text_rows(encoders, [described(clip) for clip in clips])
@@ -100,6 +102,32 @@ def item_retrieval(encoders: Encoders, found: EmbeddedClips, items: int) -> dict
     first = ("text -> video", "text -> video + sound", SAID)
     order = (*first, *(d for d in directions if d not in first))
     return {name: directions[name] for name in order if name in directions}
+
+
+def heard_perfectly(encoders: Encoders, found: EmbeddedClips, items: int) -> dict[str, Retrieval]:
+    """Words for sounds if nothing were misheard: the order stays, but clips that lack something audible which the text
+    names come last. Nothing where no text names any such thing, as in data that is not the footage generator's.
+    """
+    if found.sound_coarse is None:
+        return {}
+    rows = _told_and_heard(found)
+    clips = [found.clips[i] for i in rows]
+    heard = [audible(clip.concepts) for clip in clips]
+    out = {}
+    for name, text_of in {"text -> audio": described, HEARD: described_by_ear}.items():
+        texts = [text_of(clip) for clip in clips]
+        named = [audible(mentioned(text)) & own for text, own in zip(texts, heard, strict=True)]
+        if not any(named):
+            return {}
+        lacking = np.array([[not names <= has for has in heard] for names in named])
+        scores = np.where(lacking, -np.inf, text_rows(encoders, texts) @ found.sound_coarse[rows].T)
+        out[name] = retrieval(scores, np.arange(len(rows)), items)
+    return out
+
+
+def _told_and_heard(found: EmbeddedClips) -> np.ndarray:
+    """Which clips have words and sound."""
+    return np.array([i for i, c in enumerate(found.clips) if c.has_audio and c.narrations])
 
 
 def by_words(found: EmbeddedClips, text: np.ndarray) -> np.ndarray:
