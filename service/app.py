@@ -23,13 +23,27 @@ from service.model_pool import ModelPool
 from service.nudges import Nudges
 from service.result_cache import ResultCache
 from service.resumable import finish_all
-from service.routes import admin, companions, erasure, health, jobs, keys, library, search, session, swaps, tus
+from service.routes import (
+    admin,
+    companions,
+    composed,
+    erasure,
+    health,
+    jobs,
+    keys,
+    library,
+    search,
+    session,
+    swaps,
+    tus,
+)
+from service.schemas.search import ComposedQuery
 from service.serving import Servings
 from service.settings import Settings
 from service.state import State
 from service.ui.routes import mount_ui
 
-DESCRIPTION = "Search a library of films and sounds by words, a sound, a still or a clip."
+DESCRIPTION = "Search a library of films and sounds by words, a sound, a still or a clip, or several of these."
 # Light work is mostly waiting for the disk.
 LIGHT_THREADS = 16
 UPLOADS_AT_ONCE = 2
@@ -56,8 +70,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(AccessControl, access=access)
     app.add_middleware(Backpressure, bounds=Bounds(settings.max_searches, settings.max_uploads))
     security_headers.install(app)
-    problems.install(app)
-    for module in (search, library, companions, tus, erasure, jobs, admin, swaps, keys, session, health):
+    problems.install(app, ComposedQuery)
+    for module in (search, composed, library, companions, tus, erasure, jobs, admin, swaps, keys, session, health):
         app.include_router(module.router)
     mount_ui(app)
     return app

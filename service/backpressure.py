@@ -21,7 +21,7 @@ MOST_BODY_BYTES = 1024 * 1024
 AGAIN_S = {"search": 1, "upload": 5, "stream": 10, "other": 1}
 PROBES = ("/healthz", "/readyz")
 # These read their bodies themselves, with bounds of their own.
-_FILES = re.compile(r"/v1/(search/(audio|image|video)|videos|uploads(/.*)?|videos/[^/]+/subtitles)/?")
+_FILES = re.compile(r"/v1/(search(/(audio|image|video))?|videos|uploads(/.*)?|videos/[^/]+/subtitles)/?")
 _SEARCH = re.compile(r"/v1/(search(/.*)?|videos/[^/]+/timeline)")
 _UPLOAD = re.compile(r"/v1/(videos|uploads(/.*)?)/?")
 _STREAM = re.compile(r"/v1/(jobs/[^/]+/events|videos/[^/]+/media)")

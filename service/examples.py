@@ -33,6 +33,14 @@ def embed_example(kind: Kind, path: Path, encoders: Encoders, limits: MediaLimit
     return vectors, (decoded - started) * 1000, (time.perf_counter() - decoded) * 1000
 
 
+def kind_of_file(path: Path, limits: MediaLimits) -> Kind:
+    """What a file can be asked with: a still, a clip, or a sound where it has no picture. Raises MediaError."""
+    info = confined.probe(path, limits)
+    if info.is_image:
+        return "image"
+    return "video" if info.has_video else "audio"
+
+
 def _better(error: MediaError, path: Path, limits: MediaLimits) -> MediaError:
     """What is not a still may be a sound or a film: say so."""
     if error.code != "not_an_image":

@@ -20,7 +20,7 @@ from service.media.store import MediaStore
 from service.plans import Kind
 from service.problems import Refused
 from service.queries import Vectors, audio_vectors, image_vectors
-from service.search import Example, Moment, Options, Searcher
+from service.search import Asked, Moment, Options, Searcher
 
 # Words that many libraries have something for, and the shipped model's own world.
 SHIPPED_QUERIES = (
@@ -108,7 +108,7 @@ def _by_words(searcher: Searcher, query: str) -> Answer:
 
 
 def _by_example(searcher: Searcher, cut: SelfQuery) -> Answer:
-    example = Example(cut.kind, f"{cut.video_id}:{cut.start_s}", cut.vectors(searcher))
+    example = Asked(cut.kind, f"{cut.video_id}:{cut.start_s}", cut.vectors(searcher))
     try:
         return searcher.example(example, Options(limit=ASKED, group_by="video")).moments
     except Refused as refused:

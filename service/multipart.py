@@ -15,12 +15,14 @@ from service.problems import Refused
 # A title, tags: more is no such form.
 MOST_FIELDS = 100
 LONGEST_FIELD = 16 * 1024
+MOST_FILES = 4  # of a query in parts
 
 FILE_PART = "file"
 # Parts that are files too, but small: kept in memory, of at most so many bytes.
 SMALL_FILES = {"subtitles": 4 * 1024 * 1024}
 
 Write = Callable[[bytes], Awaitable[None]]
+WriteNamed = Callable[[str, bytes], Awaitable[None]]
 
 
 @dataclass
@@ -45,11 +47,29 @@ async def read_form(request: Request, write: Write) -> Form:
     Raises Refused: bad_request (not such a form, or cut off), missing_file, invalid_request, request_timeout; and what
     `write` raises.
     """
+
+    async def write_file(_name: str, data: bytes) -> None:
+        await write(data)
+
+    form = await _read(request, write_file, _Events(lambda name: name == FILE_PART, 1))
+    if form.filename is None:
+        raise Refused("missing_file", 'The form has no part named "file" with a file in it.')
+    return form
+
+
+async def read_form_of_files(request: Request, write: WriteNamed, field: str) -> Form:
+    """As `read_form`, of up to MOST_FILES files in parts of any names but `field`, which `write` is told.
+
+    It is called without any bytes when a file begins.
+    """
+    return await _read(request, write, _Events(lambda name: name != field, MOST_FILES))
+
+
+async def _read(request: Request, write: WriteNamed, events: "_Events") -> Form:
     kind, options = parse_options_header(request.headers.get("content-type"))
     boundary = options.get(b"boundary")
     if kind != b"multipart/form-data" or not boundary:
         raise Refused("missing_file", 'Send the file as multipart/form-data in a part named "file".')
-    events = _Events()
     form = Form()
     try:
         parser = MultipartParser(boundary, events.callbacks())
@@ -58,7 +78,7 @@ async def read_form(request: Request, write: Write) -> Form:
             for name, is_file, data in events.take():
                 if is_file:
                     form.filename = clean_filename(events.filename)
-                    await write(data)
+                    await write(name, data)
                 elif name in SMALL_FILES:
                     form.small_files[name] = data
                 else:
@@ -70,8 +90,6 @@ async def read_form(request: Request, write: Write) -> Form:
         raise Refused("bad_request", "The multipart form is damaged or cut off.") from None
     if not events.ended:
         raise Refused("bad_request", "The multipart form is cut off: its last boundary is missing.")
-    if form.filename is None:
-        raise Refused("missing_file", 'The form has no part named "file" with a file in it.')
     return form
 
 
@@ -92,7 +110,8 @@ def _text(name: str, data: bytes) -> str:
 class _Events:
     """Collects what the parser's callbacks report: pieces of the file, and whole fields."""
 
-    def __init__(self) -> None:
+    def __init__(self, may_be_file: Callable[[str], bool], most_files: int) -> None:
+        self._may_be_file, self._most_files = may_be_file, most_files
         self.filename = ""
         self.ended = False
         self._header_name, self._header_value = b"", b""
@@ -131,7 +150,7 @@ class _Events:
         if self._header_name.lower() == b"content-disposition":
             _, options = parse_options_header(self._header_value)
             name = options.get(b"name", b"").decode(errors="replace")
-            is_file = name == FILE_PART and b"filename" in options
+            is_file = self._may_be_file(name) and b"filename" in options
             self._part = (name, is_file)
             if is_file:
                 self.filename = options[b"filename"].decode(errors="replace")
@@ -141,8 +160,9 @@ class _Events:
         name, is_file = self._part
         self._files += is_file
         self._fields += not is_file
-        if self._files > 1:
-            raise Refused("invalid_request", "Send one file at a time.")
+        if self._files > self._most_files:
+            at_once = "one file" if self._most_files == 1 else f"at most {self._most_files} files"
+            raise Refused("invalid_request", f"Send {at_once} at a time.")
         if self._fields > MOST_FIELDS:
             raise Refused("invalid_request", "The form has too many fields.")
         if is_file:
@@ -151,7 +171,8 @@ class _Events:
     def _data(self, data: bytes, start: int, end: int) -> None:
         name, is_file = self._part
         if is_file:
-            self._out.append((name, True, data[start:end]))
+            if end > start:
+                self._out.append((name, True, data[start:end]))
             return
         self._value += data[start:end]
         if len(self._value) > SMALL_FILES.get(name, LONGEST_FIELD):

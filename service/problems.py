@@ -12,6 +12,8 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+from pydantic.json_schema import JsonSchemaMode, models_json_schema
 from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 from starlette.routing import Match, Mount
@@ -129,14 +131,21 @@ def _phrase(status: int) -> str:
     return "Checksum Mismatch" if status == CHECKSUM_MISMATCH else HTTPStatus(status).phrase
 
 
-def install(app: FastAPI) -> None:
-    """Translate every exception that leaves a route, and describe the result in the application's OpenAPI."""
+def install(app: FastAPI, *bodies: type[BaseModel]) -> None:
+    """Translate every exception that leaves a route, and describe the result in the application's OpenAPI.
+
+    `bodies`: what routes read from requests by themselves, to be described there too.
+    """
     describe = app.openapi
 
     def described() -> dict[str, Any]:
         schema = describe()
         components = schema.setdefault("components", {})
         components.setdefault("schemas", {})[Problem.__name__] = Problem.model_json_schema()
+        read: list[tuple[type[BaseModel], JsonSchemaMode]] = [(body, "validation") for body in bodies]
+        components["schemas"] |= models_json_schema(read, ref_template="#/components/schemas/{model}")[1].get(
+            "$defs", {}
+        )
         components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
         schema["security"] = [{}, {"key": []}]
         return schema

@@ -1,5 +1,7 @@
 """A query becomes vectors: for each (channel, space) it can be compared in, float32 [Q, D]."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from index.protocol import FloatArray
@@ -8,6 +10,7 @@ from models.preprocess.text import split_words
 from models.preprocess.windows import spread, window_starts
 from models.runtime import Embedding, Encoders
 from service.media.confined import MOST_QUERY_WINDOWS
+from service.plans import Kind
 from service.problems import Refused, text_unavailable
 
 Vectors = dict[SpaceKey, FloatArray]
@@ -42,6 +45,21 @@ def video_vectors(encoders: Encoders, windows: np.ndarray, waveform: np.ndarray 
     if waveform is None:
         return vectors | _across(clip, "sound")
     return vectors | _in("sound", _embed_sound(encoders, waveform))
+
+
+def segment_query(stored: Mapping[tuple[str, str], np.ndarray]) -> tuple[Kind, Vectors]:
+    """A moment of the library, by its stored vectors [rows, D] of each (channel, space): as the clip that it is.
+
+    Of its pictures the middle one is asked with. What is only seen is compared with what is heard too, and the reverse.
+    """
+    vectors = {SpaceKey(*key): rows.astype(np.float32) for key, rows in stored.items()}
+    vectors = {key: rows[len(rows) // 2][None] if key.channel == "frame" else rows for key, rows in vectors.items()}
+    has = {key.channel for key in vectors}
+    for missing, other in (("sound", "visual"), ("visual", "sound")):
+        if missing not in has:
+            across = {key.space: rows for key, rows in vectors.items() if key.channel == other}
+            vectors |= {SpaceKey(missing, space): across[space] for space in ("fine", "coarse") if space in across}
+    return "video" if "visual" in has else "audio", vectors
 
 
 def _embed_sound(encoders: Encoders, waveform: np.ndarray) -> Embedding:

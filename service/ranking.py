@@ -4,16 +4,20 @@ Cosines of different spaces are not comparable: two random pictures have a cosin
 in the fine space. Each is therefore standardised against the library: how many standard deviations is this segment
 nearer to the query than a usual segment is? A channel that a segment lacks (no sound, no picture) counts 0, as a usual
 one would.
+
+A query of several parts adds up what its parts score. A part with a negative weight takes away where a segment is like
+it, and gives nothing where it is unlike: "a door, not in the dark" means doors, and not the brightest of moments.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from index.fusion import candidates, fuse
 from index.live import Snapshot
-from index.protocol import FloatArray, IdArray
+from index.protocol import PAD_ID, FloatArray, IdArray
 from index.spaces import SpaceKey
 
 Vectors = Mapping[SpaceKey, FloatArray]
@@ -24,6 +28,19 @@ LEAST_SPREAD = 0.005
 # In a library of which little has a channel (silent films, and a few with sound), hardly any of the usual segments may
 # have it, by which nothing can be judged: then as many of those that have it are asked instead.
 FEWEST_USUAL, USUAL = 64, 512
+# Of fewer usual segments it is not asked how much alike two parts are.
+FEWEST_COMPARED = 8
+# How much of the parts' variance the sum keeps at least: parts that cancel each other are not blown up.
+LEAST_VARIANCE = 0.05
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part of a query: its vectors, what they are compared with, and how much it counts; not 0."""
+
+    plan: Weights
+    vectors: Vectors
+    weight: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -32,7 +49,8 @@ class Ranking:
 
     ids: IdArray  # [N]
     scores: np.ndarray  # float64 [N], standard deviations above the library's average
-    cosines: dict[SpaceKey, FloatArray]  # each [N]: the best of the query's and the segment's vectors
+    # Each [N]: the best of the query's and the segment's vectors; of a query in parts by "number:channel.space".
+    cosines: Mapping[Any, FloatArray]
 
     def evidence(self, place: int) -> dict[str, float]:
         """The cosines of one segment, by "channel.space"."""
@@ -76,6 +94,62 @@ def score(index: Snapshot, plan: Weights, vectors: Vectors, *, sample: IdArray, 
         np.array([item.score for item in fused], np.float64),
         {key: rows[key].max(axis=0)[places] for key in usable},
     )
+
+
+def rank_parts(
+    index: Snapshot, parts: Sequence[Part], *, sample: IdArray, k: int, allowed: IdArray | None = None
+) -> Ranking:
+    """Rank the segments that are among the k best of at least one part with a positive weight.
+
+    Arguments as of `rank`; its ranking for a single part, whatever that part's weight.
+    """
+    if len(parts) == 1:
+        return rank(index, parts[0].plan, parts[0].vectors, sample=sample, k=k, allowed=allowed)
+    hits = {
+        f"{number}:{key}": _flat(index.search(key, part.vectors[key], k, allowed))
+        for number, part in enumerate(parts)
+        if part.weight > 0
+        for key in part.plan
+        if key in part.vectors and key in index.keys
+    }
+    ids = np.unique(np.concatenate([np.empty(0, np.int64), *(ids for _, ids in hits.values())]))
+    ids = ids[ids != PAD_ID]
+    everyone = np.union1d(ids, sample)
+    scores = np.empty((len(parts), len(everyone)))
+    cosines: dict[str, FloatArray] = {}
+    for number, part in enumerate(parts):
+        ranking = score(index, part.plan, part.vectors, sample=sample, ids=everyone)
+        by_id = np.argsort(ranking.ids)
+        scores[number] = ranking.scores[by_id]
+        cosines |= {f"{number}:{key}": row[by_id] for key, row in ranking.cosines.items()}
+    weights = np.array([part.weight for part in parts])
+    total = combined(scores, weights, np.searchsorted(everyone, sample))
+    at = np.searchsorted(everyone, ids)
+    at = at[np.argsort(-total[at], kind="stable")]
+    return Ranking(everyone[at], total[at], {name: row[at] for name, row in cosines.items()})
+
+
+def combined(scores: np.ndarray, weights: np.ndarray, usual: np.ndarray) -> np.ndarray:
+    """The parts' scores as one, float64 [N]: again about standard deviations above the library's average.
+
+    Positive parts are summed and divided by the spread of their sum, in which parts that say the same count once. Of
+    negative ones only what is above average counts.
+
+    Args:
+        scores: float64 [P, N], each in standard deviations.
+        weights: float64 [P], none 0, at least one of them positive.
+        usual: places of usual segments among the N.
+    """
+    wanted = weights > 0
+    w, rows = weights[wanted], scores[wanted]
+    alike = np.eye(len(w))
+    if len(usual) >= FEWEST_COMPARED:
+        spread = rows[:, usual].std(axis=1)
+        told = spread > LEAST_SPREAD  # one that is the same everywhere is like none
+        alike[np.ix_(told, told)] = np.corrcoef(rows[np.ix_(told, usual)]) if told.sum() > 1 else 1.0
+    scale = np.sqrt(max(w @ alike @ w, LEAST_VARIANCE * (w @ w)))
+    taken = -weights[~wanted] @ np.maximum(scores[~wanted], 0.0)
+    return (w @ rows - taken) / scale
 
 
 def _cosines(index: Snapshot, key: SpaceKey, queries: FloatArray, ids: IdArray) -> np.ndarray:

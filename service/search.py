@@ -6,19 +6,21 @@ import hashlib
 import json
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 
+from index.protocol import IdArray
 from models.runtime import Encoders
 from service.catalogue import Catalogue, Video
 from service.catalogue.lookups import VideoFilter, matching_videos
 from service.library_view import LibraryView, View
-from service.plans import CONFIDENCE, Kind, Match, Plan, Space, plan_for
+from service.plans import CONFIDENCE, Curve, Kind, Match, Plan, Space, plan_for
 from service.problems import Refused, not_found, text_unavailable
-from service.queries import Vectors, text_vectors
-from service.ranking import Ranking, pick_moments, rank, score
+from service.queries import Vectors, segment_query, text_vectors
+from service.ranking import Part, Ranking, pick_moments, rank_parts, score
 from service.result_cache import ResultCache
 
 # How far down a ranking the pages go: nobody reads on, and each page ranks all that is above it again.
@@ -45,12 +47,27 @@ class Options:
 
 
 @dataclass(frozen=True)
-class Example:
-    """A query made of a file: `identity` tells it from others (its sha256)."""
+class Asked:
+    """What is asked with, alone or beside others: a file, a moment of the library, or words.
+
+    `identity` tells it from others of its kind (a file's sha256). A negative `weight`: moments unlike it.
+    """
 
     kind: Kind
     identity: str
     vectors: Vectors
+    weight: float = 1.0
+    segment_id: int | None = None  # of a moment of the library, which is not to find itself
+
+
+@dataclass(frozen=True)
+class Query:
+    """All that is asked with, ready to be ranked by."""
+
+    identity: str
+    parts: list[Part]
+    curve: Curve
+    without: IdArray  # segments that are not to be found
 
 
 @dataclass(frozen=True)
@@ -112,19 +129,47 @@ class Searcher:
             before = time.perf_counter()
             vectors = text_vectors(self.encoders, words)
             embed_ms = _since(before)
-            found, next_cursor = self._page(view, "text", words, plan, vectors, options)
+            found, next_cursor = self._page(view, _alone("text", words, plan, vectors), options)
             if cacheable and self.cache:
                 entries = [[f.segment_id, f.score, f.confidence, f.evidence] for f in found]
                 self.cache.put(key, {"found": entries, "next_cursor": next_cursor})
         moments = self._describe(view, found)
         return Page(moments, next_cursor, view.generation, embed_ms, _since(started) - embed_ms)
 
-    def example(self, query: Example, options: Options) -> Page:
+    def example(self, asked: Asked, options: Options) -> Page:
         """By a file that is embedded already. Raises Refused."""
         started = time.perf_counter()
-        plan = self._plan(query.kind, options)
+        query = _alone(asked.kind, asked.identity, self._plan(asked.kind, options), asked.vectors)
         view = self.library.current()
-        found, next_cursor = self._page(view, query.kind, query.identity, plan, query.vectors, options)
+        found, next_cursor = self._page(view, query, options)
+        return Page(self._describe(view, found), next_cursor, view.generation, 0.0, _since(started))
+
+    def words(self, words: str, weight: float = 1.0) -> Asked:
+        """Words to ask with. Raises Refused and UnknownWords."""
+        return Asked("text", words, text_vectors(self.encoders, words), weight)
+
+    def moment(self, segment_id: int, weight: float = 1.0) -> Asked:
+        """A moment of the library to ask with. Raises Refused(segment_not_found)."""
+        stored = self.catalogue.segment_vectors(self.encoders.bundle.fingerprint, segment_id)
+        if not stored:
+            raise not_found("segment", segment_id)
+        kind, vectors = segment_query(stored)
+        return Asked(kind, f"segment {segment_id}", vectors, weight, segment_id)
+
+    def composed(self, asked: Sequence[Asked], options: Options) -> Page:
+        """By several things at once, at least one of them with a positive weight. Raises Refused."""
+        started = time.perf_counter()
+        view = self.library.current()
+        wanted = [one for one in asked if one.weight > 0]
+        share = sum(one.weight for one in wanted)
+        curves = [(one.weight / share, CONFIDENCE[one.kind]) for one in wanted]
+        query = Query(
+            json.dumps([[one.kind, one.identity, one.weight] for one in asked]),
+            [Part(self._plan(one.kind, options), one.vectors, one.weight) for one in asked],
+            Curve(sum(w * curve.middle for w, curve in curves), sum(w * curve.width for w, curve in curves)),
+            _around(view, [one.segment_id for one in asked if one.segment_id is not None]),
+        )
+        found, next_cursor = self._page(view, query, options)
         return Page(self._describe(view, found), next_cursor, view.generation, 0.0, _since(started))
 
     def timeline(self, video_id: str, words: str, options: Options) -> tuple[Video, list[Moment], float, float]:
@@ -142,7 +187,7 @@ class Searcher:
         ranking = score(view.index, plan, vectors, sample=view.sample, ids=ids)
         times = view.segments.times[view.segments.places(ranking.ids)]
         moments = [
-            Moment(_found(ranking, place, "text"), video, float(start), float(end))
+            Moment(_found(ranking, place, CONFIDENCE["text"]), video, float(start), float(end))
             for place, (start, end) in enumerate(times)
         ]
         moments.sort(key=lambda moment: (moment.start_s, moment.found.segment_id))
@@ -164,30 +209,28 @@ class Searcher:
             "leave out one or both.",
         )
 
-    def _page(
-        self, view: View, kind: Kind, query: str, plan: Plan, vectors: Vectors, options: Options
-    ) -> tuple[list[Found], str | None]:
-        identity = options.identity(f"{kind}:{query}")
+    def _page(self, view: View, query: Query, options: Options) -> tuple[list[Found], str | None]:
+        identity = options.identity(query.identity)
         last = _read_cursor(options.cursor, identity)
         begin, wanted = last.count, min(last.count + options.limit, DEEPEST) + 1
-        found = self._best(view, kind, plan, vectors, options, wanted)
+        found = self._best(view, query, options, wanted)
         if last.count:
             # Films that came or went since have moved the ranking: the page goes on after the moment shown last.
             while (place := _place(found, last.segment_ids[-1])) is None and len(found) >= wanted <= DEEPEST:
                 wanted = min(2 * wanted, DEEPEST + 1)
-                found = self._best(view, kind, plan, vectors, options, wanted)
+                found = self._best(view, query, options, wanted)
             if place is None:  # it is gone: after the one shown before it, or as far down as those have moved up
                 places = [_place(found, segment_id) for segment_id in last.segment_ids]
                 place = next((p for p in reversed(places) if p is not None), last.count - len(places) - 1)
             begin = place + 1
         end = min(begin + options.limit, DEEPEST)
         if end >= wanted and len(found) >= wanted:
-            found = self._best(view, kind, plan, vectors, options, end + 1)
+            found = self._best(view, query, options, end + 1)
         page, more = found[begin:end], len(found) > end and end < DEEPEST
         shown = tuple(one.segment_id for one in found[max(0, end - REMEMBERED) : end])
         return page, _write_cursor(Last(end, shown), identity) if more and page else None
 
-    def _best(self, view: View, kind: Kind, plan: Plan, vectors: Vectors, options: Options, wanted: int) -> list[Found]:
+    def _best(self, view: View, query: Query, options: Options, wanted: int) -> list[Found]:
         """The best `wanted` moments of the library, or all that there are."""
         table = view.segments
         allowed = (
@@ -198,9 +241,9 @@ class Searcher:
             return []
         depth = min(max(4 * wanted, 100), total)  # several overlapping windows make one moment
         while True:
-            ranking = rank(view.index, plan, vectors, sample=view.sample, k=depth, allowed=allowed)
+            ranking = rank_parts(view.index, query.parts, sample=view.sample, k=depth, allowed=allowed)
             # One that was deleted while the view was put together has vectors but no place.
-            known = np.flatnonzero(table.known(ranking.ids))
+            known = np.flatnonzero(table.known(ranking.ids) & ~np.isin(ranking.ids, query.without))
             rows = table.places(ranking.ids[known])
             picked = pick_moments(
                 table.videos[rows],
@@ -213,7 +256,7 @@ class Searcher:
                 at = slice(None) if allowed is None else table.places(allowed[table.known(allowed)])
                 wanted = min(wanted, len(np.unique(table.videos[at])))
             if len(picked) >= wanted or depth >= total:
-                found = [_found(ranking, int(known[place]), kind) for place in picked]
+                found = [_found(ranking, int(known[place]), query.curve) for place in picked]
                 return [f for f in found if f.confidence >= options.min_confidence]
             depth = min(4 * depth, total)
 
@@ -232,9 +275,22 @@ class Searcher:
         ]
 
 
-def _found(ranking: Ranking, place: int, kind: Kind) -> Found:
+def _alone(kind: Kind, identity: str, plan: Plan, vectors: Vectors) -> Query:
+    return Query(f"{kind}:{identity}", [Part(plan, vectors)], CONFIDENCE[kind], np.empty(0, np.int64))
+
+
+def _around(view: View, segment_ids: Sequence[int]) -> IdArray:
+    """Segments and those that share time with them in the same film: who asks by a moment has seen them."""
+    table, found = view.segments, [np.empty(0, np.int64)]
+    for row in table.places(np.array([i for i in segment_ids if table.known(np.array([i]))[0]], np.int64)).tolist():
+        start, end = table.times[row]
+        near = (table.times[:, 0] < end) & (table.times[:, 1] > start) & (table.videos == table.videos[row])
+        found.append(table.ids[near])
+    return np.concatenate(found)
+
+
+def _found(ranking: Ranking, place: int, curve: Curve) -> Found:
     value = float(ranking.scores[place])
-    curve = CONFIDENCE[kind]
     confidence = 1 / (1 + math.exp(min(50.0, -(value - curve.middle) / curve.width)))
     return Found(int(ranking.ids[place]), round(value, 4), round(confidence, 4), ranking.evidence(place))
 

@@ -188,6 +188,15 @@ class SegmentQueries:
             for first in range(0, len(video_ids), IDS_PER_QUERY):
                 yield from self._vectors(base.where(SegmentRow.video_id.in_(video_ids[first : first + IDS_PER_QUERY])))
 
+    def segment_vectors(self, bundle: str, segment_id: int) -> dict[tuple[str, str], npt.NDArray[np.float16]]:
+        """float16 [rows, dim] of one segment, by (channel, space); nothing for one of another bundle or none."""
+        query = (
+            select(VectorRow)
+            .join(SegmentRow, SegmentRow.id == VectorRow.segment_id)
+            .where(SegmentRow.bundle == bundle, VectorRow.segment_id == segment_id)
+        )
+        return {(channel, space): vectors for channel, space, _, vectors in self._vectors(query)}
+
     def _vectors(self, query: Select[VectorRow]) -> Iterator[tuple[str, str, int, npt.NDArray[np.float16]]]:
         after = -1
         while True:

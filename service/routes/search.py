@@ -12,7 +12,7 @@ from service.multipart import form_schema
 from service.plans import Kind
 from service.routes.uploads import receive
 from service.schemas.search import Hit, SearchParameters, SearchResponse, TextParameters, TextQuery, TookMs
-from service.search import Example, Moment, Page, options_of
+from service.search import Asked, Moment, Page, options_of
 from service.serving import Serving
 from service.state import State, StateOf
 
@@ -77,7 +77,7 @@ async def _by_words(state: State, words: str, parameters: SearchParameters) -> S
     options = options_of(parameters.model_dump(exclude={"q"}))
     serving = state.serving()
     page = await state.search(serving.searcher.text, words, options)
-    return _response(serving, page, started)
+    return search_response(serving, page, started)
 
 
 async def _by_example(request: Request, state: State, kind: Kind, parameters: SearchParameters) -> SearchResponse:
@@ -86,22 +86,23 @@ async def _by_example(request: Request, state: State, kind: Kind, parameters: Se
     limits = MediaLimits(state.settings.max_query_s, state.settings.max_pixels)
     serving = state.serving()
     async with receive(request, state, state.settings.max_query_bytes) as received:
-        received_ms = _since(started)
+        received_ms = milliseconds_since(started)
         file = received.incoming
         vectors, decode_ms, embed_ms = await state.compute(embed_example, kind, file.path, serving.encoders, limits)
-        example = Example(kind, file.sha256, vectors)
-    page = await state.search(serving.searcher.example, example, options)
-    return _response(serving, page, started, decode_ms=received_ms + decode_ms, embed_ms=embed_ms)
+        asked = Asked(kind, file.sha256, vectors)
+    page = await state.search(serving.searcher.example, asked, options)
+    return search_response(serving, page, started, decode_ms=received_ms + decode_ms, embed_ms=embed_ms)
 
 
-def _response(
+def search_response(
     serving: Serving, page: Page, started: float, *, decode_ms: float = 0.0, embed_ms: float = 0.0
 ) -> SearchResponse:
+    """A page of results as it is answered; `started` by `time.perf_counter`."""
     took = TookMs(
         decode=round(decode_ms, 2),
         embed=round(embed_ms + page.embed_ms, 2),
         search=round(page.search_ms, 2),
-        total=round(_since(started), 2),
+        total=round(milliseconds_since(started), 2),
     )
     return SearchResponse(
         results=[_hit(moment) for moment in page.moments],
@@ -132,5 +133,6 @@ def _hit(moment: Moment) -> Hit:
     )
 
 
-def _since(started: float) -> float:
+def milliseconds_since(started: float) -> float:
+    """By `time.perf_counter`."""
     return (time.perf_counter() - started) * 1000

@@ -1,13 +1,13 @@
 """Receiving a file over HTTP: streamed to a temporary file within limits, gone when the request is over."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from typing import NamedTuple
 
 from fastapi import Request
 
 from service.media.upload import Incoming
-from service.multipart import SMALL_FILES, Form, read_form
+from service.multipart import MOST_FILES, SMALL_FILES, Form, read_form, read_form_of_files
 from service.problems import Refused
 from service.state import State
 
@@ -39,6 +39,33 @@ async def receive(request: Request, state: State, max_bytes: int, reserve_bytes:
         form = await read_form(request, write)
         await state.read(incoming.close)
         yield Received(incoming, form)
+
+
+@asynccontextmanager
+async def receive_several(
+    request: Request, state: State, max_bytes: int, field: str
+) -> AsyncIterator[tuple[dict[str, Incoming], str | None]]:
+    """The files of a form by the names of its parts, each of at most `max_bytes`; and the text of its part `field`.
+
+    Raises as `receive`, but that a form need not have files, and invalid_request for two of one name.
+    """
+    if declared_bytes(request) > MOST_FILES * max_bytes + FORM_OVERHEAD:
+        raise too_large(max_bytes)
+    files: dict[str, Incoming] = {}
+    with ExitStack() as at_end:
+
+        async def write(name: str, chunk: bytes) -> None:
+            if chunk:
+                await state.read(files[name].write, chunk)
+            elif name in files:
+                raise Refused("invalid_request", f"The form has two files named {name[:80]!r}.")
+            else:
+                files[name] = at_end.enter_context(await state.read(Incoming, state.settings.upload_dir, max_bytes))
+
+        form = await read_form_of_files(request, write, field)
+        for incoming in files.values():
+            await state.read(incoming.close)
+        yield files, next(iter(form.fields.get(field, [])), None)
 
 
 def declared_bytes(request: Request) -> int:

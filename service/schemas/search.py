@@ -1,9 +1,20 @@
 """Searches and their results."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    field_validator,
+    model_validator,
+)
 
 Match = Literal["visual", "sound", "both"]
 Space = Literal["auto", "fine", "coarse"]
@@ -59,6 +70,83 @@ class TextQuery(BaseModel):
     query: Annotated[str, Field(max_length=1000, description="words that describe what is seen or heard")]
 
 
+Weight = Annotated[
+    float,
+    Field(
+        ge=-10, le=10, allow_inf_nan=False, description="how much it counts; less than 0: moments that are unlike it"
+    ),
+]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    weight: Weight = 1.0
+
+    @field_validator("weight")
+    @classmethod
+    def _counts(cls, weight: float) -> float:
+        if weight == 0:
+            raise ValueError("a part of weight 0 says nothing; leave it out")
+        return weight
+
+
+class TextPart(_Part):
+    """Words."""
+
+    text: Annotated[str, Field(max_length=1000, description="words that describe what is seen or heard")]
+
+
+class SegmentPart(_Part):
+    """A moment of the library, which is not among the results."""
+
+    segment_id: Annotated[int, Field(ge=0, lt=2**63, description="of a result")]
+
+
+class FilePart(_Part):
+    """A file that is sent along."""
+
+    file: Annotated[str, Field(max_length=100, description="name of the form's part that has the file")]
+    kind: Annotated[
+        Literal["image", "audio", "video"] | None, Field(description="what of it is meant; as it is, if left out")
+    ] = None
+
+
+def _what(part: Any) -> str | None:
+    """What a part asks with, None where that is not one thing."""
+    given = [name for name in ("text", "segment_id", "file") if isinstance(part, Mapping) and name in part]
+    return given[0] if len(given) == 1 else None
+
+
+Part = Annotated[
+    Annotated[TextPart, Tag("text")] | Annotated[SegmentPart, Tag("segment_id")] | Annotated[FilePart, Tag("file")],
+    Discriminator(
+        _what,
+        custom_error_type="one_of_three",
+        custom_error_message="a part has one of text, segment_id and file, and perhaps a weight",
+    ),
+]
+
+
+class ComposedQuery(BaseModel):
+    """Body of `POST /v1/search`: several things at once, such as words and a picture, or a moment but not another."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [{"parts": [{"text": "a door opens"}, {"text": "in the dark", "weight": -0.5}]}]
+        },
+    )
+
+    parts: Annotated[list[Part], Field(min_length=1, max_length=8)]
+
+    @model_validator(mode="after")
+    def _looks_for_something(self) -> "ComposedQuery":
+        if not any(part.weight > 0 for part in self.parts):
+            raise ValueError("at least one part needs a weight above 0: nothing else says what to look for")
+        return self
+
+
 class Hit(BaseModel):
     """A moment of a video."""
 
@@ -73,7 +161,10 @@ class Hit(BaseModel):
     confidence: float = Field(
         ge=0, le=1, description="how surely this is what was asked for, comparable between queries"
     )
-    evidence: dict[str, float] = Field(description="cosine similarity in each `channel.space` that was searched")
+    evidence: dict[str, float] = Field(
+        description="cosine similarity in each `channel.space` that was searched; in a composed query of several parts "
+        "by `part:channel.space`, the first part being 0"
+    )
     thumbnail_url: str | None
     media_url: str
 

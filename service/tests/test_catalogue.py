@@ -162,6 +162,12 @@ def test_segments_replace_those_of_before_and_readers_learn_of_both(catalogue: C
     assert len(list(catalogue.vectors("bundle", [video_id]))) == 6
     assert list(catalogue.vectors("other")) == []
     assert list(catalogue.vectors("bundle", ["v_none"])) == []
+    one = catalogue.segment_vectors("bundle", second[1])
+    assert {key: rows.tolist() for key, rows in one.items()} == {
+        key: rows.tolist() for key, rows in some_segments(3)[1].vectors.items()
+    }
+    assert catalogue.segment_vectors("other", second[1]) == {}
+    assert catalogue.segment_vectors("bundle", first[0]) == {}
     video = catalogue.video(video_id)
     assert video is not None
     assert video.status == "ready"
@@ -183,6 +189,7 @@ def test_deletion_takes_everything_along_and_ids_never_come_back(catalogue: Cata
     assert catalogue.video(video_id) is None
     assert catalogue.segments(ids) == {}
     assert list(catalogue.vectors("b")) == []
+    assert catalogue.segment_vectors("b", ids[0]) == {}
     assert catalogue.changes_since(1)[0].kind == "remove"
     job = catalogue.job(job_id)
     assert job is not None

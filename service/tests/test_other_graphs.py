@@ -15,7 +15,7 @@ from service.library_view import LibraryView
 from service.plans import QUERY_PLANS, SIDE_WEIGHTS, Kind, Match, plan_for
 from service.problems import Refused
 from service.queries import audio_vectors, image_vectors, video_vectors
-from service.search import Example, Options, Searcher
+from service.search import Asked, Options, Searcher
 from service.settings import Settings
 from service.tests.test_ingest import take_in, vectors_of
 
@@ -68,7 +68,7 @@ def test_a_library_of_a_disjoint_bundle_is_searched_in_what_it_has(
     assert {moment.video.title for moment in found} == {"film", "silent"}
     assert {key for moment in found for key in moment.found.evidence} == {"visual.coarse"}
     wave = media_samples.sound(5, 6.0)[: disjoint.bundle.inputs.sample_rate]
-    heard = searcher.example(Example("audio", "wave", audio_vectors(disjoint, wave)), Options()).moments
+    heard = searcher.example(Asked("audio", "wave", audio_vectors(disjoint, wave)), Options()).moments
     assert {key for moment in heard for key in moment.found.evidence} == {"sound.fine", "visual.fine"}
     with pytest.raises(Refused, match="cannot compare words with match=sound"):
         searcher.text("red", Options(match="sound"))

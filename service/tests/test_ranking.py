@@ -5,7 +5,7 @@ import pytest
 
 from index.live import LiveIndex, Snapshot
 from index.spaces import SpaceKey
-from service.ranking import pick_moments, rank, standardise
+from service.ranking import Part, combined, pick_moments, rank, rank_parts, standardise
 
 SEEN, HEARD = SpaceKey("visual", "fine"), SpaceKey("sound", "fine")
 
@@ -111,3 +111,58 @@ def test_grouped_by_video_each_film_comes_once() -> None:
     videos = np.array([0, 0, 1, 0, 1])
     starts = np.array([0.0, 10.0, 0.0, 20.0, 30.0])
     assert pick_moments(videos, starts, starts + 3.2, wanted=10, one_per_video=True) == [0, 2]
+
+
+def test_parts_together_are_again_about_standard_deviations() -> None:
+    random = np.random.default_rng(0)
+    scores = random.normal(size=(3, 4000))
+    scores[2] = scores[0]
+    usual = np.arange(4000)
+    for weights in ([1.0, 1.0, 1e-9], [1.0, 2.0, 0.5], [1.0, 1e-9, 1.0]):
+        assert combined(scores, np.array(weights), usual).std() == pytest.approx(1, abs=0.05)
+    alone = combined(scores[:1], np.array([4.0]), usual)
+    np.testing.assert_allclose(alone, scores[0])
+    np.testing.assert_allclose(combined(scores[[0, 2]], np.array([1.0, 3.0]), usual), scores[0])  # the same once more
+    np.testing.assert_allclose(
+        combined(scores[:2], np.array([1.0, 2.0]), usual), combined(scores[:2], np.array([3.0, 6.0]), usual)
+    )
+    few = combined(scores[:2], np.array([1.0, 1.0]), usual[:3])  # of too few to know how much alike they are
+    np.testing.assert_allclose(few, (scores[0] + scores[1]) / np.sqrt(2))
+
+
+def test_what_is_not_wanted_takes_away_and_gives_nothing() -> None:
+    wanted, unwanted = np.array([2.0, 2.0, 2.0, 0.0]), np.array([3.0, 0.0, -3.0, -3.0])
+    out = combined(np.stack([wanted, unwanted]), np.array([1.0, -0.5]), np.arange(4))
+    np.testing.assert_allclose(out, [0.5, 2.0, 2.0, 0.0])
+
+
+def test_parts_that_cancel_each_other_are_not_blown_up() -> None:
+    one = np.random.default_rng(0).normal(size=500)
+    out = combined(np.stack([one, -one]), np.array([1.0, 0.9]), np.arange(500))
+    assert np.abs(out).max() < 2
+    nothing = combined(np.zeros((2, 500)), np.array([1.0, 1.0]), np.arange(500))
+    assert not nothing.any()
+
+
+def test_a_query_of_parts_ranks_what_is_near_to_both_first() -> None:
+    index, seen, heard = library()
+    sample = np.arange(1, 61)
+    by_picture, by_sound = Part({SEEN: 1.0}, {SEEN: seen[9:10]}), Part({HEARD: 1.0}, {HEARD: heard[9:10]})
+    alone = rank_parts(index, [by_picture], sample=sample, k=5)
+    assert alone.ids.tolist() == rank(index, by_picture.plan, by_picture.vectors, sample=sample, k=5).ids.tolist()
+    both = rank_parts(index, [by_picture, by_sound], sample=sample, k=5)
+    assert both.ids[0] == 10
+    assert (np.diff(both.scores) <= 0).all()
+    assert set(both.evidence(0)) == {"0:visual.fine", "1:sound.fine"}
+    assert both.evidence(0)["0:visual.fine"] == pytest.approx(1, abs=1e-3)
+    without = rank_parts(index, [by_picture, Part(by_sound.plan, by_sound.vectors, -5.0)], sample=sample, k=60)
+    assert without.ids[-1] == 10
+    allowed = np.array([3, 4, 10])
+    assert set(rank_parts(index, [by_picture, by_sound], sample=sample, k=5, allowed=allowed).ids.tolist()) <= {
+        3,
+        4,
+        10,
+    }
+    elsewhere = Part({SEEN: 1.0}, {})  # nothing of it can be compared
+    assert rank_parts(index, [by_picture, elsewhere], sample=sample, k=5).ids[0] == 10
+    assert not len(rank_parts(index, [elsewhere, elsewhere], sample=sample, k=5).ids)

@@ -29,7 +29,7 @@ from service.library_view import LibraryView
 from service.problems import Refused
 from service.redis_server import EmbeddedRedis
 from service.result_cache import ResultCache
-from service.search import Example, Options, Page, Searcher
+from service.search import Asked, Options, Page, Searcher
 from service.settings import Settings
 
 KEY = ("visual", "fine")
@@ -102,8 +102,8 @@ def library(tmp_path: Path, encoders: Encoders) -> Iterator[Library]:
     catalogue.close()
 
 
-def by_vector(vector: np.ndarray, name: str = "query") -> Example:
-    return Example("image", name, {SpaceKey(*KEY): vector[None].astype(np.float32)})
+def by_vector(vector: np.ndarray, name: str = "query") -> Asked:
+    return Asked("image", name, {SpaceKey(*KEY): vector[None].astype(np.float32)})
 
 
 def videos_of(page: Page) -> list[str]:
@@ -238,13 +238,13 @@ def test_films_grouped_by_video_are_not_ranked_to_the_last_window(
 ) -> None:
     films = [library.add(f"film {i}", windows=300) for i in range(3)]
     depths = []
-    real = search.rank
+    real = search.rank_parts
 
     def noted(*arguments: Any, **options: Any) -> Any:
         depths.append(options["k"])
         return real(*arguments, **options)
 
-    monkeypatch.setattr(search, "rank", noted)
+    monkeypatch.setattr(search, "rank_parts", noted)
     found = library.searcher().example(by_vector(films[1][1][0]), Options(limit=20, group_by="video"))
     assert len(found.moments) == 3
     assert found.next_cursor is None
