@@ -2,6 +2,7 @@
 
 import base64
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -199,6 +200,82 @@ def test_a_still_dropped_on_the_page_finds_the_film_it_was_cut_from(
     expect(page.locator("#by-name")).to_have_text("still.png")
     expect(page.locator("#overlay")).to_be_hidden()
     expect(page.locator(RESULT).first).to_have_attribute("data-video-id", library.films[3])
+
+
+def test_more_like_a_moment_is_searched_shared_and_left_again(page: Page, server: Server) -> None:
+    page.goto(f"{server.url}/?q=a+door+opens")
+    card = page.locator(RESULT).first
+    title, video_id, start = (
+        card.locator("h3").inner_text(),
+        *map(card.get_attribute, ("data-video-id", "data-start-s")),
+    )
+    with page.expect_request(f"{server.url}/v1/search?*") as asked:
+        card.get_by_role("button", name=f"More like {title}").click()
+    expect(page.locator("#by-name")).to_contain_text(f"Like {title} at ")
+    expect(page.locator("#by-preview img")).to_be_visible()
+    expect(page.locator("#q")).to_have_value("")
+    expect(page.locator("#by-clear")).to_be_focused()
+    expect(page.locator(RESULT).first).to_be_visible()
+    segment = page.url.rpartition("like=")[2]
+    assert f'{{"segment_id":{segment}}}' in (asked.value.post_data or "")
+    expect(page.locator(f'{RESULT}[data-video-id="{video_id}"][data-start-s="{start}"]')).to_have_count(0)
+
+    page.fill("#q", "a monster attacks -dark")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile(rf"q=a\+monster\+attacks\+-dark&like={segment}$"))
+    expect(page.locator(RESULT).first).to_be_visible()
+    page.reload()
+    expect(page.locator("#by-name")).to_contain_text(f"Like {title} at ")
+    expect(page.locator("#q")).to_have_value("a monster attacks -dark")
+    page.click("#by-clear")
+    expect(page.locator("#by")).to_be_hidden()
+    expect(page.locator(RESULT).first).to_be_visible()
+    assert "like=" not in page.url
+    for _ in range(3):
+        page.go_back()
+    expect(page.locator("#q")).to_have_value("a door opens")
+    expect(page.locator("#by")).to_be_hidden()
+    expect(page.locator(RESULT).first).to_have_attribute("data-start-s", start or "")
+
+    page.goto(f"{server.url}/?like={segment}")  # as somebody who was sent the link
+    expect(page.locator("#by-name")).to_have_text("Like a moment of the library")
+    expect(page.locator(RESULT).first).to_be_visible()
+    page.goto(f"{server.url}/?like=999999999")
+    expect(page.locator("#message")).to_contain_text("999999999")
+
+
+def test_words_after_a_minus_are_kept_away_from(page: Page, server: Server, tmp_path: Path) -> None:
+    page.goto(server.url)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.post_data or "") if request.method == "POST" else None)
+    page.fill("#q", '-"in the dark" a monster attacks   -door x-ray')
+    page.keyboard.press("Enter")
+    expect(page.locator(RESULT).first).to_be_visible()
+    (body,) = asked
+    assert (
+        '{"parts":[{"text":"a monster attacks x-ray"},{"text":"in the dark","weight":-1},{"text":"door","weight":-1}]}'
+        in body
+    )
+    assert all("NaN" not in chip for chip in page.locator(".chip").all_inner_texts())
+    page.fill("#q", "-dark")
+    page.keyboard.press("Enter")
+    expect(page.locator("#message")).to_contain_text("Say what to look for")
+    assert len(asked) == 1
+
+
+def test_a_picture_and_words_are_searched_together(
+    page: Page, server: Server, library: Library, tmp_path: Path
+) -> None:
+    page.goto(server.url)
+    drop(page, media_samples.still(tmp_path / "still.png", seed=4, t=5.0), "image/png")
+    expect(page.locator(RESULT).first).to_have_attribute("data-video-id", library.films[4])
+    with page.expect_response(f"{server.url}/v1/search?*") as answered:
+        page.fill("#q", "a door opens")
+        page.keyboard.press("Enter")
+    answer = answered.value.json()
+    assert {key.partition(":")[0] for hit in answer["results"] for key in hit["evidence"]} == {"0", "1"}
+    expect(page.locator("#by-name")).to_have_text("still.png")
+    expect(page.locator(RESULT)).to_have_count(len(answer["results"]))
 
 
 def test_a_dropped_sound_finds_a_sound_file_which_plays(

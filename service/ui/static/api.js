@@ -1,5 +1,6 @@
 // The HTTP interface as functions. A failure is an ApiError whose message is the problem's own sentence.
 
+import { partsOf, wantedOf } from "/static/query.js";
 import { askForKey } from "/static/session.js";
 
 const PAGE_SIZE = 24;
@@ -50,18 +51,27 @@ async function send(url, options = {}) {
   return body;
 }
 
-/** query: {q, file, kind, match, group_by}; answers the response of /v1/search. */
+const NOTHING_WANTED = {
+  title: "Say what to look for",
+  detail: "What follows a minus is kept away from. Write too what the moment should have, for example: a door -dark",
+};
+
+/** query: {q, file, kind, moment, match, group_by}; answers the response of /v1/search. */
 export function search(query, cursor, signal) {
   const parameters = new URLSearchParams({ group_by: query.group_by, limit: PAGE_SIZE });
   parameters.set("match", query.match);
   if (cursor) parameters.set("cursor", cursor);
-  if (!query.file) {
+  const parts = partsOf(query);
+  if (!wantedOf(parts)) throw new ApiError(0, NOTHING_WANTED);
+  const isPlain = parts.length === 1 && !query.moment;
+  if (isPlain && !query.file) {
     parameters.set("q", query.q);
     return call(`/v1/search?${parameters}`, { signal });
   }
   const form = new FormData();
-  form.set("file", query.file);
-  return call(`/v1/search/${query.kind}?${parameters}`, { method: "POST", body: form, signal });
+  if (!isPlain) form.set("query", JSON.stringify({ parts }));
+  if (query.file) form.set("file", query.file);
+  return call(`/v1/search${isPlain ? `/${query.kind}` : ""}?${parameters}`, { method: "POST", body: form, signal });
 }
 
 export const library = () => call("/v1/videos?limit=1");

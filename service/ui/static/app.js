@@ -3,9 +3,10 @@
 import { search } from "/static/api.js";
 import { $, icon, make } from "/static/dom.js";
 import { onQueryFile } from "/static/drop.js";
-import { kindOf, milliseconds, plural } from "/static/format.js";
+import { clock, kindOf, milliseconds, plural } from "/static/format.js";
 import { showLibrary } from "/static/library.js";
 import { stopPlaying } from "/static/player.js";
+import { partsOf, wantedOf } from "/static/query.js";
 import { placeholders, resultCard } from "/static/results.js";
 import { setUpSession } from "/static/session.js";
 import { setUpUploads } from "/static/upload.js";
@@ -13,10 +14,12 @@ import { setUpUploads } from "/static/upload.js";
 const form = $("search");
 const input = $("q");
 const results = $("results");
+const PLACEHOLDER = input.placeholder;
 const DEFAULTS = { match: "both", group_by: "moment" };
 
 let file = null; // the query by example, if there is one
 let preview = ""; // its blob: address
+let moment = null; // or of the library: {segment_id, title, start_s, thumbnail_url}, of a link the first of them alone
 let running = null; // AbortController of the search under way
 let cursor = null; // of the next page
 let shown = null; // the query whose results are on show: what is being typed is not yet asked for
@@ -25,30 +28,54 @@ const currentQuery = () => ({
   q: input.value.trim(),
   file,
   kind: file && kindOf(file),
+  moment,
   match: form.elements.match.value,
   group_by: form.elements.group_by.value,
 });
 
 // ---- the query by example
 
+/** Shows what is asked with beside words: `name`, and a `picture` of it. */
+function showExample(name, picture) {
+  $("by").hidden = !picture;
+  input.hidden = Boolean(picture) && input.disabled;
+  form.classList.toggle("by-example", Boolean(picture));
+  if (!input.disabled) input.placeholder = picture ? "and what happens in it?" : PLACEHOLDER;
+  $("by-name").textContent = name;
+  $("by-name").title = name;
+  $("by-preview").replaceChildren(...(picture ? [picture] : []));
+}
+
 function setFile(next) {
   file = next;
+  moment = null;
   if (preview) URL.revokeObjectURL(preview);
   preview = next ? URL.createObjectURL(next) : "";
-  $("by").hidden = !next;
-  input.hidden = Boolean(next);
-  form.classList.toggle("by-example", Boolean(next));
-  $("by-preview").replaceChildren();
-  if (!next) return;
-  $("by-name").textContent = next.name;
-  $("by-name").title = next.name;
-  const kind = kindOf(next);
-  const shown = {
+  if (!next) return showExample("", null);
+  const pictures = {
     image: () => make("img", { src: preview, alt: "" }),
     video: () => make("video", { src: preview, muted: true, preload: "metadata", tabindex: -1 }),
     audio: () => icon("ear"),
   };
-  $("by-preview").append(shown[kind]());
+  showExample(next.name, pictures[kindOf(next)]());
+}
+
+function setMoment(next) {
+  setFile(null);
+  moment = next;
+  if (!next) return;
+  const name = next.title ? `Like ${next.title} at ${clock(next.start_s)}` : "Like a moment of the library";
+  const picture = next.thumbnail_url ? make("img", { src: next.thumbnail_url, alt: "" }) : icon(next.title ? "ear" : "like");
+  showExample(name, picture);
+}
+
+function useMoment({ segment_id, title, start_s, thumbnail_url }) {
+  input.value = "";
+  setMoment({ segment_id, title, start_s, thumbnail_url });
+  remember();
+  run();
+  window.scrollTo({ top: 0 });
+  $("by-clear").focus({ preventScroll: true });
 }
 
 function useFile(next) {
@@ -69,14 +96,16 @@ function remember() {
   const query = currentQuery();
   const parameters = new URLSearchParams();
   if (query.q && !query.file) parameters.set("q", query.q);
+  if (query.moment) parameters.set("like", query.moment.segment_id);
   for (const [name, usual] of Object.entries(DEFAULTS)) if (query[name] !== usual) parameters.set(name, query[name]);
   const address = parameters.size ? `/?${parameters}` : "/";
-  if (address !== location.pathname + location.search) history.pushState(null, "", address);
+  if (address !== location.pathname + location.search) history.pushState({ moment: query.moment }, "", address);
 }
 
 function readAddress() {
   const parameters = new URLSearchParams(location.search);
-  setFile(null);
+  const like = Number(parameters.get("like") ?? NaN);
+  setMoment(Number.isSafeInteger(like) ? (history.state?.moment ?? { segment_id: like }) : null);
   input.value = parameters.get("q") ?? "";
   for (const [name, usual] of Object.entries(DEFAULTS)) {
     form.elements[name].value = parameters.get(name) ?? usual;
@@ -111,7 +140,8 @@ function showBusy() {
 }
 
 function showAnswer(query, answer, isFirstPage) {
-  const cards = answer.results.map(resultCard);
+  const wanted = wantedOf(partsOf(query));
+  const cards = answer.results.map((result) => resultCard(result, { wanted, onLike: useMoment }));
   if (isFirstPage) results.replaceChildren(...cards);
   else results.append(...cards);
   cursor = answer.next_cursor ?? null;
@@ -136,8 +166,9 @@ async function run(from = null) {
   const query = from ? shown : currentQuery();
   running?.abort();
   stopPlaying();
-  document.title = query.file ? `${query.file.name} · mmv-search` : query.q ? `${query.q} · mmv-search` : "mmv-search";
-  const empty = !query.q && !query.file;
+  const asked = [query.file?.name ?? (query.moment && $("by-name").textContent), query.q].filter(Boolean).join(", ");
+  document.title = asked ? `${asked} · mmv-search` : "mmv-search";
+  const empty = !asked;
   document.body.classList.toggle("empty", empty);
   if (empty) {
     clear();
@@ -199,7 +230,6 @@ document.addEventListener("keydown", (event) => {
   const typing = event.target === input && input.value !== ""; // in the empty box it means the same as elsewhere
   if (event.key === "/" && !typing && !document.querySelector("dialog[open]")) {
     event.preventDefault();
-    if (file) setFile(null);
     input.focus();
     input.select();
   }
@@ -213,9 +243,9 @@ document.addEventListener("keydown", (event) => {
 onQueryFile(useFile);
 setUpUploads();
 readAddress(); // before anything is waited for: what is typed meanwhile stays
-const asks = input.value !== "";
+const asks = input.value !== "" || moment !== null;
 if (!asks) run();
 await setUpSession();
 showLibrary().catch(() => {}); // the count is an ornament
 if (asks) run();
-if (!input.value) input.focus();
+if (!asks && !input.value) input.focus();

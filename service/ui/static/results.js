@@ -9,11 +9,22 @@ const SENSES = [
   { name: "Heard", icon: "ear", channels: ["sound"], hint: "What the moment sounds like is like the query" },
 ];
 
+/** Of evidence by "part:channel.space" that of the parts which were wanted, by "channel.space": the best of them. */
+function speaking(evidence, wanted) {
+  const best = new Map();
+  for (const [key, score] of Object.entries(evidence)) {
+    const [part, name] = key.includes(":") ? key.split(":") : ["0", key];
+    if (Number(part) < wanted) best.set(name, Math.max(score, best.get(name) ?? -1));
+  }
+  return [...best];
+}
+
 /** One chip for each sense that speaks for the result, its best score first in the tooltip. */
-function chips(evidence = {}) {
+function chips(evidence, wanted) {
   const list = make("ul", { class: "why", "aria-label": "Why it was found" });
+  const said = speaking(evidence ?? {}, wanted);
   for (const sense of SENSES) {
-    const scores = Object.entries(evidence).filter(([key, score]) => sense.channels.includes(key.split(".")[0]) && score > 0);
+    const scores = said.filter(([key, score]) => sense.channels.includes(key.split(".")[0]) && score > 0);
     if (!scores.length) continue;
     scores.sort((a, b) => b[1] - a[1]);
     const detail = scores.map(([key, score]) => `${key} ${score.toFixed(2)}`).join(", ");
@@ -44,8 +55,8 @@ function mediaFor(result, title) {
   return video;
 }
 
-/** A list item for one result of DESIGN section 4. */
-export function resultCard(result) {
+/** A list item for one result of DESIGN section 4, of a query with so many `wanted` parts; `onLike` looks for others. */
+export function resultCard(result, { wanted, onLike }) {
   const title = result.title || result.video_id;
   const range = `${clock(result.start_s)} – ${clock(result.end_s)}`;
   const soundOnly = !result.has_video;
@@ -53,8 +64,10 @@ export function resultCard(result) {
   const note = make("p", { class: "card-note", role: "alert", hidden: true }, "This file cannot be played here.");
   const button = make("button", { class: "play", type: "button", "aria-label": `Play ${title} from ${clock(result.start_s)}` }, icon("play"));
   const screen = make("div", { class: soundOnly ? "screen sound" : "screen" }, soundOnly ? icon("wave") : null, media, button, make("span", { class: "range" }, range));
+  const like = make("button", { class: "like", type: "button", "aria-label": `More like ${title} at ${clock(result.start_s)}` }, icon("like"), "More like this");
+  like.addEventListener("click", () => onLike({ ...result, title }));
   const heading = make("h3", { title }, title);
-  const card = make("article", { class: "card" }, screen, make("div", { class: "about" }, heading, confidence(result.confidence), chips(result.evidence), note));
+  const card = make("article", { class: "card" }, screen, make("div", { class: "about" }, heading, confidence(result.confidence), chips(result.evidence, wanted), like, note));
   card.dataset.videoId = result.video_id;
   card.dataset.startS = result.start_s;
   attachPlayer({ card, media, button, moment: result, onFailure: () => (note.hidden = false) });
