@@ -9,9 +9,10 @@ import torch
 
 from models.preprocess.text import Tokenizer
 from models.tests import media_samples, tiny
-from models.tests.deadly_decode import deadly_decode
+from models.tests.deadly_decode import DeadlyCacheDecode, deadly_decode
 from models.tests.tiny_clips import write_set
 from models.training.config import AugmentConfig, DataConfig, SourceConfig, TrainConfig, build_config, config_dict
+from models.training.data import cache as cache_module
 from models.training.data import decoder
 from models.training.data.augment import (
     BLUE,
@@ -156,6 +157,27 @@ def test_more_than_a_tenth_damaged_ends_training(data: Path, tmp_path: Path, mon
     with pytest.raises(DataError, match="clips tried cannot be decoded"):
         reader.read(Picks(every, 0 * every, 0.0 * every), tiny.INPUTS)
     reader.close()
+
+
+def test_a_clip_that_ends_the_process_has_a_stand_in_in_the_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pool that waits for the process would wait for ever."""
+    data = write_set(tmp_path)
+    monkeypatch.setattr(cache_module, "CHUNK", 2)
+    monkeypatch.setattr(cache_module, "_Decode", DeadlyCacheDecode)
+    told: list[tuple[int, int]] = []
+    made = open_cache(data, tiny.INPUTS, MARGIN, progress=lambda n, of: told.append((n, of)))
+    assert made.failed == 1
+    assert [clip.id for clip in made.clips[:5]] == ["00", "01", "03", "03", "04"]
+    assert [n for n, _ in told] == list(range(1, 19))
+    monkeypatch.undo()
+    again = open_cache(data, tiny.INPUTS, MARGIN)  # by a decoder that survives it
+    assert again.failed == 0
+    assert [clip.id for clip in again.clips[:5]] == ["00", "01", "02", "03", "04"]
+    (tmp_path / "other").mkdir()
+    whole = open_cache(write_set(tmp_path / "other"), tiny.INPUTS, MARGIN)
+    assert np.array_equal(again.frames, whole.frames)
 
 
 def test_a_clip_that_ends_the_process_is_passed_over(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:

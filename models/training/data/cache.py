@@ -3,7 +3,9 @@
 import hashlib
 import json
 import multiprocessing
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,8 +19,10 @@ from models.training.data.decode import Layout, decode, padded_size
 from models.training.data.reader import PER_STEP, Picks, Windows
 from models.training.data.sample import DataError, Item, Source, fingerprint_of, fingerprint_of_parts
 from models.training.data.sources import open_source
+from models.training.data.workers import belong_to_parent
 
 MOST_FAILED = 0.1  # of a set's clips may fail to decode; with more, something else is wrong than single files
+CHUNK = 8  # clips that a process is given at once
 TODO, DONE, SILENT, FAILED = range(4)  # what `done.npy` says of a row; SILENT: no sound where some was announced
 
 
@@ -88,11 +92,10 @@ def open_cache(
     todo = [(int(i), clips[i]) for i in np.flatnonzero((done == TODO) | (done == FAILED))]
     errors: list[str] = []
     if todo:
-        with multiprocessing.get_context("spawn").Pool(processes) as pool:
-            for n, error in enumerate(pool.imap_unordered(_Decode(place, layout), todo, chunksize=8), 1):
-                errors += [error] if error else []
-                if progress:
-                    progress(len(clips) - len(todo) + n, len(clips))
+        for n, error in enumerate(_in_processes(_Decode(place, layout), todo, processes), 1):
+            errors += [error] if error else []
+            if progress:
+                progress(len(clips) - len(todo) + n, len(clips))
     if len(errors) > MOST_FAILED * len(clips):
         raise DataError(f"{len(errors)} of {len(clips)} clips of {source.folder} cannot be decoded; {errors[0]}")
     held = [replace(c, has_audio=False) if d == SILENT else c for c, d in zip(clips, done, strict=True)]
@@ -147,6 +150,38 @@ def _array(place: Path, name: str) -> np.ndarray:
     return np.lib.format.open_memmap(place / f"{name}.npy", "r+")
 
 
+def _in_processes(work: "_Decode", jobs: list[tuple[int, Item]], processes: int) -> Iterator[str]:
+    """What each job gave, in their order. Ended early, those that have not begun are not done.
+
+    Where a process dies, those that may have been under way are done one after the other, each in a process of its own.
+    """
+    done = 0
+    while done < len(jobs):
+        pool = _pool(processes)
+        try:
+            for error in pool.map(work, jobs[done:], chunksize=CHUNK):
+                done += 1
+                yield error
+        except BrokenProcessPool:
+            for job in jobs[done : done + CHUNK * (processes + 1)]:
+                done += 1
+                yield _alone(work, job)
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _alone(work: "_Decode", job: tuple[int, Item]) -> str:
+    with _pool(1) as pool:
+        try:
+            return pool.submit(work, job).result()
+        except BrokenProcessPool:
+            return work.failed(job, "decoding it ends the process")
+
+
+def _pool(processes: int) -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), belong_to_parent)
+
+
 @dataclass(frozen=True)
 class _Decode:
     """Decodes one clip into its rows; run in a worker process. Gives what went wrong, or nothing."""
@@ -159,10 +194,15 @@ class _Decode:
         try:
             window = decode(item, self.layout)
         except MediaError as error:
-            _array(self.place, "done")[i] = FAILED
-            return f"{item.id}: {error.message}"
+            return self.failed(job, error.message)
         _array(self.place, "frames")[i] = window.frames
         if window.sound is not None:
             _array(self.place, "sound")[i] = window.sound
         _array(self.place, "done")[i] = SILENT if window.sound is None and item.has_audio else DONE
         return ""
+
+    def failed(self, job: tuple[int, Item], why: str) -> str:
+        """Note that a clip could not be decoded; what is told of it."""
+        i, item = job
+        _array(self.place, "done")[i] = FAILED
+        return f"{item.id}: {why}"

@@ -1,7 +1,6 @@
 """Windows decoded when they are asked for, by worker processes: for sets too large to keep decoded."""
 
 import multiprocessing
-import signal
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -13,6 +12,7 @@ from models.preprocess.media import MediaError
 from models.training.data.decode import Layout, decode, padded_size
 from models.training.data.reader import PER_STEP, Picks, Windows
 from models.training.data.sample import DataError, Item, Source, Window
+from models.training.data.workers import belong_to_parent
 
 MOST_FAILED = 0.1  # of the clips that were tried; with more, something else is wrong than single files
 JUDGED_FROM = 50  # clips tried, before that share says anything
@@ -65,7 +65,7 @@ class Decoder:
 
     def _start(self) -> ProcessPoolExecutor:
         spawn = multiprocessing.get_context("spawn")
-        return ProcessPoolExecutor(self.workers, spawn, initializer=_leave_interrupts_to_the_parent)
+        return ProcessPoolExecutor(self.workers, spawn, initializer=belong_to_parent)
 
     def _keys(self, picks: Picks) -> list[_Key]:
         keys = zip(picks.rows.tolist(), picks.starts.tolist(), picks.sound_s.tolist(), strict=True)
@@ -121,10 +121,6 @@ class Decoder:
         too_many = len(self.failed) > MOST_FAILED * len(self._tried) and len(self._tried) >= JUDGED_FROM
         if too_many or len(self.failed) == len(self.clips):
             raise DataError(f"{len(self.failed)} of {len(self._tried)} clips tried cannot be decoded; {why}")
-
-
-def _leave_interrupts_to_the_parent() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _decode(item: Item, layout: Layout, start_s: float, sound_s: float) -> Window | str:

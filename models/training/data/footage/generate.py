@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
-import signal
-import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -21,8 +18,8 @@ from models.training.data.footage.scenes import KINDS
 from models.training.data.footage.studio import check_engine
 from models.training.data.manifest import Clip, append, read_manifest, write_manifest
 from models.training.data.splits import split_of
+from models.training.data.workers import belong_to_parent
 
-_PR_SET_PDEATHSIG = 1
 _TOLD = ("narration", "tracks")  # settings that change what is said alone, and so no video
 
 
@@ -96,9 +93,7 @@ _studios: Studios | None = None
 
 def _start_worker() -> None:
     global _studios
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C and ends its workers
-    if sys.platform == "linux":  # a killed parent takes its workers along, and a worker its engines (see studio.py)
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    belong_to_parent()  # and a worker's engines to the worker (see studio.py)
     _studios = Studios()
 
 
