@@ -15,9 +15,16 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print the service's an
 FileArgument = Annotated[Path, typer.Argument(metavar="FILE")]
 
 
+WithoutOption = Annotated[
+    list[str] | None, typer.Option("--without", metavar="WORDS", help="What it is not to be like; may be repeated.")
+]
+WordsOption = Annotated[str | None, typer.Option("--words", metavar="WORDS", help="What is to happen in it too.")]
+
+
 @app.command()
 def text(
     words: Annotated[str, typer.Argument(metavar="WORDS")],
+    without: WithoutOption = None,
     k: LimitOption = 10,
     as_json: JsonOption = False,
     home: HomeOption = None,
@@ -26,35 +33,93 @@ def text(
     from service.commands.client import require_service
 
     with require_service(settings_for(home)) as client:
-        show(client.get("/v1/search", q=words, limit=k), as_json)
+        if without:
+            answer = client.post("/v1/search", json={"parts": [{"text": words}, *_unwanted(without)]}, limit=k)
+        else:
+            answer = client.get("/v1/search", q=words, limit=k)
+        show(answer, as_json)
 
 
 @app.command()
-def audio(file: FileArgument, k: LimitOption = 10, as_json: JsonOption = False, home: HomeOption = None) -> None:
+def audio(
+    file: FileArgument,
+    words: WordsOption = None,
+    without: WithoutOption = None,
+    k: LimitOption = 10,
+    as_json: JsonOption = False,
+    home: HomeOption = None,
+) -> None:
     """Find moments by a sound (any audio file, or a film, whose sound is taken)."""
-    by_file("audio", file, k, as_json, home)
+    by_file("audio", file, words, without, k, as_json, home)
 
 
 @app.command()
-def image(file: FileArgument, k: LimitOption = 10, as_json: JsonOption = False, home: HomeOption = None) -> None:
+def image(
+    file: FileArgument,
+    words: WordsOption = None,
+    without: WithoutOption = None,
+    k: LimitOption = 10,
+    as_json: JsonOption = False,
+    home: HomeOption = None,
+) -> None:
     """Find moments by a still image."""
-    by_file("image", file, k, as_json, home)
+    by_file("image", file, words, without, k, as_json, home)
 
 
 @app.command()
-def video(file: FileArgument, k: LimitOption = 10, as_json: JsonOption = False, home: HomeOption = None) -> None:
+def video(
+    file: FileArgument,
+    words: WordsOption = None,
+    without: WithoutOption = None,
+    k: LimitOption = 10,
+    as_json: JsonOption = False,
+    home: HomeOption = None,
+) -> None:
     """Find moments by a short clip."""
-    by_file("video", file, k, as_json, home)
+    by_file("video", file, words, without, k, as_json, home)
 
 
-def by_file(kind: str, file: Path, limit: int, as_json: bool, home: Path | None) -> None:
-    """A search by example. Raises CommandFailed."""
+@app.command()
+def like(
+    segment: Annotated[int, typer.Argument(metavar="SEGMENT", help="Of a result, as searches show it.")],
+    words: WordsOption = None,
+    without: WithoutOption = None,
+    k: LimitOption = 10,
+    as_json: JsonOption = False,
+    home: HomeOption = None,
+) -> None:
+    """Find moments like one of the library."""
+    from service.commands.client import require_service
+
+    parts = [{"segment_id": segment}, *_wanted(words), *_unwanted(without)]
+    with require_service(settings_for(home)) as client:
+        show(client.post("/v1/search", json={"parts": parts}, limit=k), as_json)
+
+
+def by_file(
+    kind: str, file: Path, words: str | None, without: list[str] | None, limit: int, as_json: bool, home: Path | None
+) -> None:
+    """A search by example, perhaps with words beside it. Raises CommandFailed."""
     from service.commands.client import require_service
 
     if not file.is_file():
         raise CommandFailed(f"{file} is not a file.")
+    more = [*_wanted(words), *_unwanted(without)]
     with require_service(settings_for(home)) as client:
-        show(client.send_file(f"/v1/search/{kind}", file, limit=limit), as_json)
+        if more:
+            query = json.dumps({"parts": [{"file": "file", "kind": kind}, *more]})
+            answer = client.send_file("/v1/search", file, {"query": query}, limit=limit)
+        else:
+            answer = client.send_file(f"/v1/search/{kind}", file, limit=limit)
+        show(answer, as_json)
+
+
+def _wanted(words: str | None) -> list[dict[str, Any]]:
+    return [] if words is None else [{"text": words}]
+
+
+def _unwanted(words: list[str] | None) -> list[dict[str, Any]]:
+    return [{"text": text, "weight": -1.0} for text in words or []]
 
 
 def show(answer: dict[str, Any], as_json: bool) -> None:
@@ -67,10 +132,12 @@ def show(answer: dict[str, Any], as_json: bool) -> None:
     if not answer["results"]:
         out.print("Nothing found.")
         return
-    table = Table("", "moment", "sure", "title", "video", box=None, header_style="dim")
+    table = Table("", "moment", "sure", "title", "segment", "video", box=None, header_style="dim")
     for rank, hit in enumerate(answer["results"], 1):
         moment = f"{clock(hit['start_s'])}-{clock(hit['end_s'])}"
-        table.add_row(str(rank), moment, f"{hit['confidence']:.0%}", hit["title"], hit["video_id"])
+        table.add_row(
+            str(rank), moment, f"{hit['confidence']:.0%}", hit["title"], str(hit["segment_id"]), hit["video_id"]
+        )
     out.print(table)
     out.print(f"[dim]{answer['took_ms']['total']:.0f} ms[/dim]")
 

@@ -104,6 +104,15 @@ def test_files_are_taken_in_found_and_known_the_next_time(
     assert "0 added, 1 were there already, 0 failed" in again.stderr
     found = run("search", "image", samples / "still.png", "-k", "1", "--json", home=home)
     assert json.loads(found.stdout)["results"][0]["title"] == "film"
+    segment = json.loads(found.stdout)["results"][0]["segment_id"]
+    like = run("search", "like", str(segment), "--without", "a door", "--json", home=home)
+    assert like.returncode == 0, like.stderr
+    assert segment not in [hit["segment_id"] for hit in json.loads(like.stdout)["results"]]
+    for command in (("text", "a door"), ("image", samples / "still.png", "--words", "a door")):
+        both = run("search", *command, "--without", "a monster", "--without", "in the dark", "--json", home=home)
+        assert both.returncode == 0, both.stderr
+        evidence = json.loads(both.stdout)["results"][0]["evidence"]
+        assert len({key.partition(":")[0] for key in evidence}) == 3 + (command[0] == "image")
     heard = run("search", "audio", samples / "sound.mp3", "-k", "1", home=home)
     assert heard.returncode == 0, heard.stderr
     assert "sound" in heard.stdout
@@ -119,6 +128,8 @@ def test_bad_files_are_told_one_by_one(home: Path, samples: Path, service: subpr
     assert_one_line(run("ingest", samples / "nothing.mp4", home=home), "does not exist")
     assert_one_line(run("search", "audio", samples / "silent.mp4", home=home), "no sound")
     assert_one_line(run("search", "image", samples / "nothing.png", home=home), "not a file")
+    assert_one_line(run("search", "like", "999999", home=home), "no segment", "999999")
+    assert_one_line(run("search", "text", "door", "--without", "qxzzyv", home=home), "qxzzyv")
 
 
 def test_a_film_that_was_set_aside_is_listed_with_its_reason_and_tried_again(
