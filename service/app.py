@@ -19,6 +19,7 @@ from service.jobs.queue import JobQueue
 from service.media import confined
 from service.media.store import MediaStore
 from service.media.thumbnails import Thumbnails
+from service.metrics import Metrics
 from service.model_pool import ModelPool
 from service.nudges import Nudges
 from service.result_cache import ResultCache
@@ -32,6 +33,7 @@ from service.routes import (
     jobs,
     keys,
     library,
+    metrics,
     search,
     session,
     swaps,
@@ -55,7 +57,7 @@ def create_app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.parts = parts = await anyio.to_thread.run_sync(open_parts, settings)
+        app.state.parts = parts = await anyio.to_thread.run_sync(open_parts, settings, counted)
         access.open(parts.catalogue)
         finishing = threading.Thread(target=finish_all, args=(parts,), name="finish-uploads", daemon=True)
         finishing.start()
@@ -70,14 +72,17 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(AccessControl, access=access)
     app.add_middleware(Backpressure, bounds=Bounds(settings.max_searches, settings.max_uploads))
     security_headers.install(app)
+    counted = Metrics()
+    counted.install(app)
     problems.install(app, ComposedQuery)
-    for module in (search, composed, library, companions, tus, erasure, jobs, admin, swaps, keys, session, health):
+    searching, managing = (search, composed), (library, companions, tus, erasure, jobs, admin, swaps, keys, session)
+    for module in (*searching, *managing, health, metrics):
         app.include_router(module.router)
     mount_ui(app)
     return app
 
 
-def open_parts(settings: Settings) -> State:
+def open_parts(settings: Settings, counted: Metrics) -> State:
     """Everything that the routes work with."""
     if settings.redis_url is None:
         raise ValueError("the application needs the address of a Redis")
@@ -97,6 +102,7 @@ def open_parts(settings: Settings) -> State:
         servings=servings,
         cache=cache,
         nudges=nudges,
+        metrics=counted,
         heavy=CapacityLimiter(max(2, os.cpu_count() or 2)),
         light=CapacityLimiter(LIGHT_THREADS),
         searches=CapacityLimiter(max(4, os.cpu_count() or 4)),

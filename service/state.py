@@ -13,6 +13,7 @@ from service.catalogue import Catalogue
 from service.jobs.queue import JobQueue
 from service.media.store import MediaStore
 from service.media.thumbnails import Thumbnails
+from service.metrics import Metrics
 from service.nudges import Nudges
 from service.result_cache import ResultCache
 from service.serving import Serving, Servings
@@ -34,6 +35,7 @@ class State:
     servings: Servings
     cache: ResultCache
     nudges: Nudges
+    metrics: Metrics
     # Kinds of blocking work, so that heavy queries cannot hold up the light reads of the page.
     heavy: CapacityLimiter
     light: CapacityLimiter

@@ -65,7 +65,7 @@ async def search_composed(
         received_ms = milliseconds_since(started)
         asked, decode_ms, embed_ms = await _asked(state, serving, query, files)
     page = await state.search(serving.searcher.composed, asked, options)
-    return search_response(serving, page, started, decode_ms=received_ms + decode_ms, embed_ms=embed_ms)
+    return search_response(state, serving, page, started, decode_ms=received_ms + decode_ms, embed_ms=embed_ms)
 
 
 @asynccontextmanager

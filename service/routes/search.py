@@ -77,7 +77,7 @@ async def _by_words(state: State, words: str, parameters: SearchParameters) -> S
     options = options_of(parameters.model_dump(exclude={"q"}))
     serving = state.serving()
     page = await state.search(serving.searcher.text, words, options)
-    return search_response(serving, page, started)
+    return search_response(state, serving, page, started)
 
 
 async def _by_example(request: Request, state: State, kind: Kind, parameters: SearchParameters) -> SearchResponse:
@@ -91,19 +91,20 @@ async def _by_example(request: Request, state: State, kind: Kind, parameters: Se
         vectors, decode_ms, embed_ms = await state.compute(embed_example, kind, file.path, serving.encoders, limits)
         asked = Asked(kind, file.sha256, vectors)
     page = await state.search(serving.searcher.example, asked, options)
-    return search_response(serving, page, started, decode_ms=received_ms + decode_ms, embed_ms=embed_ms)
+    return search_response(state, serving, page, started, decode_ms=received_ms + decode_ms, embed_ms=embed_ms)
 
 
 def search_response(
-    serving: Serving, page: Page, started: float, *, decode_ms: float = 0.0, embed_ms: float = 0.0
+    state: State, serving: Serving, page: Page, started: float, *, decode_ms: float = 0.0, embed_ms: float = 0.0
 ) -> SearchResponse:
-    """A page of results as it is answered; `started` by `time.perf_counter`."""
+    """A page of results as it is answered, and counted; `started` by `time.perf_counter`."""
     took = TookMs(
         decode=round(decode_ms, 2),
         embed=round(embed_ms + page.embed_ms, 2),
         search=round(page.search_ms, 2),
         total=round(milliseconds_since(started), 2),
     )
+    state.metrics.searched(took.model_dump())
     return SearchResponse(
         results=[_hit(moment) for moment in page.moments],
         next_cursor=page.next_cursor,
