@@ -260,6 +260,13 @@ def test_words_after_a_minus_are_kept_away_from(page: Page, server: Server, tmp_
     page.fill("#q", "-dark")
     page.keyboard.press("Enter")
     expect(page.locator("#message")).to_contain_text("Say what to look for")
+    page.fill("#q", "a -b -c -d -e -f -g -h -i")
+    page.keyboard.press("Enter")
+    expect(page.locator("#message")).to_contain_text("Too much at once")
+    assert len(asked) == 1
+    page.fill("#q", "a door -- opens - !")  # nothing is meant by these
+    page.keyboard.press("Enter")
+    expect(page.locator(RESULT).first).to_be_visible()
     assert len(asked) == 1
 
 
@@ -275,6 +282,12 @@ def test_a_picture_and_words_are_searched_together(
     answer = answered.value.json()
     assert {key.partition(":")[0] for hit in answer["results"] for key in hit["evidence"]} == {"0", "1"}
     expect(page.locator("#by-name")).to_have_text("still.png")
+    expect(page.locator(RESULT)).to_have_count(len(answer["results"]))
+    page.locator("button.like").first.click()
+    expect(page.locator("#by-name")).to_contain_text("Like ")
+    page.go_back()
+    expect(page.locator("#by-name")).to_have_text("still.png")
+    expect(page.locator("#q")).to_have_value("a door opens")
     expect(page.locator(RESULT)).to_have_count(len(answer["results"]))
 
 

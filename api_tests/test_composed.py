@@ -74,6 +74,15 @@ def test_a_picture_of_one_film_and_the_sound_of_another_find_both(
     assert mostly["results"][0]["video_id"] == library.films[seen]
 
 
+def test_a_file_that_stands_for_several_parts_and_long_texts_in_any_script(server: Server, tmp_path: Path) -> None:
+    still = media_samples.still(tmp_path / "still.png", 2, 4.0)
+    once = composed(server, {"file": "it"}, files={"it": still})["results"]
+    again = composed(server, *[{"file": "it"}] * 8, files={"it": still})["results"]
+    assert [hit["segment_id"] for hit in again] == [hit["segment_id"] for hit in once]
+    long = "door " + "дверь " * 165  # six bytes a letter in JSON, as Python writes it
+    composed(server, {"file": "it"}, *[{"text": long}] * 7, files={"it": still})
+
+
 def test_a_moment_of_the_library_finds_others_and_never_itself(server: Server, library: Library) -> None:
     hit = search(server, q="a door opens")["results"][0]
     asked = {"segment_id": hit["segment_id"]}
@@ -127,6 +136,7 @@ def test_pages_follow_each_other_and_filters_hold(server: Server, library: Libra
         ({"parts": [{"text": "door", "weight": -1}]}, "at least one part needs a weight above 0"),
         ({"parts": [{"text": "door", "weight": 0}]}, "leave it out"),
         ({"parts": [{"text": "door", "weight": 11}]}, "weight"),
+        ({"parts": [{"text": "door", "weight": 1e-300}]}, "leave it out"),
         ({"parts": [{"text": "door", "segment_id": 1}]}, "one of text, segment_id and file"),
         ({"parts": [{"weight": 1}]}, "one of text, segment_id and file"),
         ({"parts": ["door"]}, "one of text, segment_id and file"),
@@ -161,5 +171,9 @@ def test_what_is_not_there_or_not_known_is_named(server: Server, tmp_path: Path)
     assert_refused(
         server.http.post("/v1/search", content=b"{", headers={"Content-Type": "application/json"}), 400, "bad_request"
     )
-    assert_refused(server.http.post("/v1/search", content=b"x" * 2_000_000), 413, "body_too_large")
+    assert_refused(server.http.post("/v1/search", content=b"x" * 100_000), 413, "body_too_large")
+    many = json.dumps({"parts": [door], **{f"k{number}": 0 for number in range(5000)}})
+    answer = server.http.post("/v1/search", content=many)
+    assert_refused(answer, 422, "invalid_request", "k0")
+    assert len(answer.json()["fields"]) == 20
     assert not list(server.home.rglob("*.part"))  # nothing of what was sent is kept

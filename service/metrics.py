@@ -1,8 +1,8 @@
 """What Prometheus is told: requests, searches and their parts, and what the library holds.
 
 Requests are counted around everything, so also those that the access control or the backpressure turned away. They are
-told apart by the route's pattern and never by the address itself: ids would make a series each. The library's numbers
-are read when they are asked for.
+told apart by the route's pattern and never by the address itself: ids would make a series each; those that came to no
+route by the kind of request that the backpressure counts. The library's numbers are read when they are asked for.
 """
 
 import shutil
@@ -15,13 +15,14 @@ from prometheus_client.core import GaugeMetricFamily
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.backpressure import kind_of
 from service.catalogue import Catalogue
 from service.jobs.queue import JobQueue
 from service.serving import Servings
 from service.settings import Settings
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
-ELSEWHERE = "none"  # the route of an address that nothing is at
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
 class Metrics:
@@ -72,12 +73,13 @@ class Metrics:
                 await app(scope, receive, send)
                 return
             started, status = time.perf_counter(), 0
+            method = scope["method"] if scope["method"] in METHODS else "other"
 
             async def told(message: Message) -> None:
                 nonlocal status
                 if message["type"] == "http.response.start":
                     status = message["status"]
-                    self._seconds.labels(scope["method"], _route(scope)).observe(time.perf_counter() - started)
+                    self._seconds.labels(method, _route(scope)).observe(time.perf_counter() - started)
                 await send(message)
 
             self._inside.inc()
@@ -86,14 +88,14 @@ class Metrics:
             finally:
                 self._inside.dec()
                 if status:  # else nobody was there to be answered
-                    self._requests.labels(scope["method"], _route(scope), str(status)).inc()
+                    self._requests.labels(method, _route(scope), str(status)).inc()
 
         return counted
 
 
 def _route(scope: Scope) -> str:
-    """The pattern that an address fits, such as /v1/videos/{video_id}."""
-    return getattr(scope.get("route"), "path", ELSEWHERE)
+    """The pattern that an address fits, such as /v1/videos/{video_id}; else the kind of request: search, upload, ..."""
+    return getattr(scope.get("route"), "path", None) or kind_of(scope["method"], scope["path"])
 
 
 class LibraryNumbers:

@@ -1,6 +1,6 @@
 """multipart/form-data, streamed: a film of gigabytes goes straight to its sink and never lies in memory or in /tmp."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -51,18 +51,18 @@ async def read_form(request: Request, write: Write) -> Form:
     async def write_file(_name: str, data: bytes) -> None:
         await write(data)
 
-    form = await _read(request, write_file, _Events(lambda name: name == FILE_PART, 1))
+    form = await _read(request, write_file, _Events(lambda name: name == FILE_PART, 1, SMALL_FILES))
     if form.filename is None:
         raise Refused("missing_file", 'The form has no part named "file" with a file in it.')
     return form
 
 
-async def read_form_of_files(request: Request, write: WriteNamed, field: str) -> Form:
+async def read_form_of_files(request: Request, write: WriteNamed, field: str, longest: int) -> Form:
     """As `read_form`, of up to MOST_FILES files in parts of any names but `field`, which `write` is told.
 
-    It is called without any bytes when a file begins.
+    It is called without any bytes when a file begins. `field` may have up to `longest` bytes.
     """
-    return await _read(request, write, _Events(lambda name: name != field, MOST_FILES))
+    return await _read(request, write, _Events(lambda name: name != field, MOST_FILES, {field: longest}))
 
 
 async def _read(request: Request, write: WriteNamed, events: "_Events") -> Form:
@@ -79,7 +79,7 @@ async def _read(request: Request, write: WriteNamed, events: "_Events") -> Form:
                 if is_file:
                     form.filename = clean_filename(events.filename)
                     await write(name, data)
-                elif name in SMALL_FILES:
+                elif name in SMALL_FILES and name in events.longest:
                     form.small_files[name] = data
                 else:
                     form.fields.setdefault(name, []).append(_text(name, data))
@@ -110,8 +110,8 @@ def _text(name: str, data: bytes) -> str:
 class _Events:
     """Collects what the parser's callbacks report: pieces of the file, and whole fields."""
 
-    def __init__(self, may_be_file: Callable[[str], bool], most_files: int) -> None:
-        self._may_be_file, self._most_files = may_be_file, most_files
+    def __init__(self, may_be_file: Callable[[str], bool], most_files: int, longest: Mapping[str, int]) -> None:
+        self._may_be_file, self._most_files, self.longest = may_be_file, most_files, longest
         self.filename = ""
         self.ended = False
         self._header_name, self._header_value = b"", b""
@@ -175,7 +175,7 @@ class _Events:
                 self._out.append((name, True, data[start:end]))
             return
         self._value += data[start:end]
-        if len(self._value) > SMALL_FILES.get(name, LONGEST_FIELD):
+        if len(self._value) > self.longest.get(name, LONGEST_FIELD):
             raise Refused("invalid_request", f"The form's field {name[:80]!r} is too long.")
 
     def _end(self) -> None:

@@ -28,6 +28,7 @@ from service.schemas.common import Problem
 log = logging.getLogger(__name__)
 
 PROBLEM_JSON = "application/problem+json"
+MOST_TOLD = 20  # of the things that are wrong in one request
 # What any route may answer.
 EVERYWHERE = (
     "unauthorized",
@@ -222,11 +223,16 @@ def invalid_request(errors: Iterable[Any]) -> JSONResponse:
     found = list(errors)
     if any(e["type"] == "json_invalid" for e in found):
         return response("bad_request", "The body is not valid JSON.")
-    fields = [{"name": ".".join(str(p) for p in e["loc"][1:]) or "body", "reason": e["msg"]} for e in found]
+    fields = [{"name": _name(e["loc"]), "reason": e["msg"]} for e in found[:MOST_TOLD]]
     if any(f["name"] == "file" for f in fields):
         return response("missing_file", 'Send the file as multipart/form-data in a part named "file".', fields=fields)
     said = "; ".join(f"{f['name']}: {f['reason']}" for f in fields)
     return response("invalid_request", f"This request does not fit its description in /docs: {said}.", fields=fields)
+
+
+def _name(place: tuple[int | str, ...]) -> str:
+    """Of what is wrong, where it stands in the request."""
+    return ".".join(str(part) for part in place[1:])[:200] or "body"
 
 
 def http_problem(request: Request, error: HTTPException) -> JSONResponse:

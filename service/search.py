@@ -25,6 +25,9 @@ from service.result_cache import ResultCache
 
 # How far down a ranking the pages go: nobody reads on, and each page ranks all that is above it again.
 DEEPEST = 1000
+# How deep each part of a query of several is searched, however much is shown: the best by one part may be the worst by
+# all, and pages that looked deeper than those before them would pass over what has moved up.
+PARTS_DEPTH = 4096
 REMEMBERED = 5  # moments by which a page finds where to go on: some may be deleted meanwhile
 
 
@@ -239,7 +242,8 @@ class Searcher:
         total = len(table.ids) if allowed is None else len(allowed)
         if not total:
             return []
-        depth = min(max(4 * wanted, 100), total)  # several overlapping windows make one moment
+        least = 100 if len(query.parts) == 1 else PARTS_DEPTH
+        depth = min(max(4 * wanted, least), total)  # several overlapping windows make one moment
         while True:
             ranking = rank_parts(view.index, query.parts, sample=view.sample, k=depth, allowed=allowed)
             # One that was deleted while the view was put together has vectors but no place.

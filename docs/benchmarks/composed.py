@@ -3,7 +3,7 @@
     python docs/benchmarks/composed.py --data data/test --out docs/benchmarks/composed.md
 
 On held-out footage, with its labels as the judge, by the shipped model (or `--bundle`). Each pair of concepts that some
-clips have both of is asked for in three ways, and each that some have the one without the other of in four.
+clips have both of is asked for in three ways, and each that some have the one without the other of in five.
 """
 
 import argparse

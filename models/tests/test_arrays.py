@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from models.tests.test_training_faults import largest_file
-from models.training.data.arrays import new_array
+from models.training.data.arrays import new_array, take_place
 
 
 def test_its_place_is_taken_and_holds_zeros(tmp_path: Path) -> None:
@@ -24,3 +24,14 @@ def test_without_room_it_is_refused_and_gone(tmp_path: Path) -> None:
         new_array(tmp_path / "a.npy", np.int16, (500, 1000))
     assert error.value.errno == errno.EFBIG
     assert not list(tmp_path.iterdir())
+
+
+def test_holes_of_an_array_of_before_are_filled_and_nothing_of_it_is_lost(tmp_path: Path) -> None:
+    path = tmp_path / "old.npy"
+    array = np.lib.format.open_memmap(path, "w+", np.uint8, (2_000_000,))
+    array[1_000_000] = 5
+    array.flush()
+    assert path.stat().st_blocks * 512 < 1_000_000
+    take_place(path)
+    assert path.stat().st_blocks * 512 >= 2_000_000
+    assert np.flatnonzero(np.load(path)).tolist() == [1_000_000]

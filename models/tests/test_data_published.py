@@ -1,14 +1,16 @@
 """HowTo100M and AudioSet in the layouts in which they are published, in miniature."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from models.preprocess.media import read_frames
+from models.preprocess.media import MediaError, read_frames
 from models.tests import media_samples, tiny
 from models.training.data.cache import open_cache
+from models.training.data.decode import Layout, decode
 from models.training.data.sample import DataError
 from models.training.data.sources import open_source
 
@@ -119,10 +121,20 @@ def test_audioset_finds_whole_videos_and_segments_that_were_cut_out(audioset: Pa
 def test_a_file_named_as_a_video_but_cut_to_the_segment_is_read_from_its_beginning(tmp_path: Path) -> None:
     media_samples.film(tmp_path / "cut.mp4", seconds=2.0)
     media_samples.film(tmp_path / "whole.mp4", seconds=6.0)
-    rows = ["cut, 30.000, 32.000", "whole, 3.000, 5.000", "whole, 5.000, 7.000", "cut, 30.000, 30.500"]
+    rows = ["cut, 30.000, 32.000", "whole, 3.000, 5.000", "whole, 30.000, 32.000", "cut, 30.000, 30.500"]
     (tmp_path / "balanced_train_segments.csv").write_text("".join(f'{row}, "/m/09x0r"\n' for row in rows))
-    starts = [(item.start_s, item.duration_s) for item in open_source(tmp_path).items]
-    assert starts == [(0.0, 2.0), (3.0, 2.0), (5.0, 2.0), (30.0, 0.5)]
+    cut, part, beyond, shorter = open_source(tmp_path).items
+    layout = Layout(0.2, 16, 16, "area", 8000, 8, 8000)
+    plain = decode(replace(cut, start_s=0.0), layout)
+    found = decode(cut, layout)
+    assert np.array_equal(found.frames, plain.frames)
+    assert found.sound is not None
+    assert plain.sound is not None
+    assert np.array_equal(found.sound, plain.sound)
+    assert not np.array_equal(decode(part, layout).frames, plain.frames)
+    for item in (beyond, shorter):  # of no segment of that length
+        with pytest.raises(MediaError, match="no frame can be decoded 30"):
+            decode(item, layout)
 
 
 def test_audiosets_evaluation_segments_are_used_only_by_name(audioset: Path, tmp_path: Path) -> None:

@@ -180,6 +180,21 @@ def test_a_clip_that_ends_the_process_has_a_stand_in_in_the_cache(
     assert np.array_equal(again.frames, whole.frames)
 
 
+def test_a_cache_without_room_for_its_sound_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = write_set(tmp_path)
+    real = cache_module.new_array
+
+    def full(path: Path, kind: type[np.generic], shape: tuple[int, ...]) -> np.ndarray:
+        if path.name == "sound.npy":
+            raise OSError(28, "No space left on device", str(path))
+        return real(path, kind, shape)
+
+    monkeypatch.setattr(cache_module, "new_array", full)
+    with pytest.raises(OSError, match="No space left"):
+        open_cache(data, tiny.INPUTS, MARGIN)
+    assert not list(data.glob("cache-*/*"))
+
+
 def test_a_clip_that_ends_the_process_is_passed_over(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(decoder, "_decode", deadly_decode)
     told: list[str] = []

@@ -14,7 +14,7 @@ import numpy as np
 from models.bundle import InputSpec
 from models.preprocess.media import MediaError, MediaInfo
 from models.preprocess.windows import window_starts
-from models.training.data.arrays import new_array
+from models.training.data.arrays import new_array, take_place
 from models.training.data.cache import ClipCache
 from models.training.data.decode import Layout, decode, padded_size
 from models.training.data.manifest import Narration
@@ -216,13 +216,15 @@ def _array(path: Path, kind: type, shape: tuple[int, ...]) -> np.ndarray:
         temporary = path.with_suffix(".tmp")
         new_array(temporary, kind, shape)
         temporary.replace(path)
+    else:
+        take_place(path)  # it may be of a version that left holes
     return np.lib.format.open_memmap(path, "r+")
 
 
 def require_space(folder: Path, needed: int) -> None:
     """Raises ValueError when the disk has no room for the arrays; those of an interrupted call have theirs."""
     folder.mkdir(parents=True, exist_ok=True)
-    taken = sum(path.stat().st_blocks * 512 for path in folder.glob("windows-*/*.npy"))
+    taken = sum(path.stat().st_blocks * 512 for path in folder.glob("windows-*/*") if path.is_file())
     free = shutil.disk_usage(folder).free + taken
     if needed * 1.05 > free:
         raise ValueError(

@@ -129,9 +129,10 @@ def clear_disk_errors(folder: Path, what: str, go_on: str = "go on with --resume
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS):
             raise
-        left = "its last checkpoint is whole" if (folder / CHECKPOINT).is_file() else "it has no checkpoint yet"
+        left = "what was saved before is whole" if any(folder.glob("*.pt")) else "nothing is saved yet"
+        where = Path(error.filename).parent if isinstance(error.filename, str) else folder
         raise TrainingError(
-            f"{what} cannot be written to {folder}: {error.strerror}; {left}. Make room there and {go_on}"
+            f"{what} cannot be written to {where}: {error.strerror}; {left}. Make room there and {go_on}"
         ) from error
 
 

@@ -10,13 +10,13 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
 from service import problems
-from service.backpressure import MOST_BODY_BYTES
 from service.bodies import whole
 from service.examples import embed_example, kind_of_file
 from service.media.confined import MediaLimits
 from service.media.upload import Incoming
 from service.plans import Kind
 from service.problems import Refused
+from service.queries import Vectors
 from service.routes.search import milliseconds_since, search_response
 from service.routes.uploads import receive_several
 from service.schemas.search import ComposedQuery, FilePart, SearchParameters, SearchResponse, TextPart
@@ -27,6 +27,7 @@ from service.state import State, StateOf
 router = APIRouter(tags=["search"])
 
 FIELD = "query"  # of a form: the parts, as JSON
+MOST_BYTES = 64 * 1024  # of that: eight texts of a thousand characters, written as \\u0000 each
 _SCHEMA = {"$ref": f"#/components/schemas/{ComposedQuery.__name__}"}
 _FORM = {
     "type": "object",
@@ -40,6 +41,7 @@ _FORM = {
     "/v1/search",
     responses=problems.openapi(
         *("bad_cursor", "bad_request", "body_too_large", "empty_query", "missing_file", "no_picture", "no_sound"),
+        *("request_timeout", "storage_full"),
         *("not_an_image", "query_too_long", "rate_limited", "segment_not_found", "text_unavailable", "unknown_words"),
         *problems.FILE_CODES,
     ),
@@ -73,11 +75,11 @@ async def _received(request: Request, state: State) -> AsyncIterator[tuple[Compo
     """The query and its files, however it was sent."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "multipart/form-data":
-        query = _parsed(await whole(request, MOST_BODY_BYTES))
+        query = _parsed(await whole(request, MOST_BYTES))
         _require_files(query, {})
         yield query, {}
         return
-    async with receive_several(request, state, state.settings.max_query_bytes, FIELD) as (files, said):
+    async with receive_several(request, state, state.settings.max_query_bytes, FIELD, MOST_BYTES) as (files, said):
         if said is None:
             raise Refused("invalid_request", f'The form has no part "{FIELD}" with the parts of the query as JSON.')
         query = _parsed(said.encode())
@@ -109,6 +111,7 @@ async def _asked(
 ) -> tuple[list[Asked], float, float]:
     """The parts embedded; milliseconds of decoding and of embedding."""
     asked: list[Asked] = []
+    embedded: dict[tuple[str, str | None], tuple[Kind, Vectors]] = {}  # a file may stand for several parts
     decode_ms = embed_ms = 0.0
     limits = MediaLimits(state.settings.max_query_s, state.settings.max_pixels)
     for part in query.parts:
@@ -117,13 +120,16 @@ async def _asked(
             asked.append(await state.search(serving.searcher.words, part.text, part.weight))
             embed_ms += milliseconds_since(before)
         elif isinstance(part, FilePart):
-            file = files[part.file]
-            kind: Kind = await state.compute(kind_of_file, file.path, limits) if part.kind is None else part.kind
-            vectors, decoded_ms, embedded_ms = await state.compute(
-                embed_example, kind, file.path, serving.encoders, limits
-            )
+            file, which = files[part.file], (part.file, part.kind)
+            if which not in embedded:
+                kind: Kind = await state.compute(kind_of_file, file.path, limits) if part.kind is None else part.kind
+                vectors, decoded_ms, embedded_ms = await state.compute(
+                    embed_example, kind, file.path, serving.encoders, limits
+                )
+                embedded[which] = kind, vectors
+                decode_ms, embed_ms = decode_ms + decoded_ms, embed_ms + embedded_ms
+            kind, vectors = embedded[which]
             asked.append(Asked(kind, f"{kind} {file.sha256}", vectors, part.weight))
-            decode_ms, embed_ms = decode_ms + decoded_ms, embed_ms + embedded_ms
         else:
             asked.append(await state.search(serving.searcher.moment, part.segment_id, part.weight))
     return asked, decode_ms, embed_ms

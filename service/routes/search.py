@@ -26,8 +26,8 @@ TEXT_PROBLEMS = problems.openapi(
 
 
 def _file_problems(*codes: str) -> dict[int | str, dict[str, Any]]:
-    common = ("bad_cursor", "bad_request", "missing_file", "query_too_long", "rate_limited")
-    return problems.openapi(*common, *problems.FILE_CODES, *codes)
+    common = ("bad_cursor", "bad_request", "missing_file", "query_too_long", "rate_limited", "request_timeout")
+    return problems.openapi(*common, "storage_full", *problems.FILE_CODES, *codes)
 
 
 @router.get("/v1/search", responses=TEXT_PROBLEMS)

@@ -43,11 +43,12 @@ async def receive(request: Request, state: State, max_bytes: int, reserve_bytes:
 
 @asynccontextmanager
 async def receive_several(
-    request: Request, state: State, max_bytes: int, field: str
+    request: Request, state: State, max_bytes: int, field: str, longest: int
 ) -> AsyncIterator[tuple[dict[str, Incoming], str | None]]:
     """The files of a form by the names of its parts, each of at most `max_bytes`; and the text of its part `field`.
 
-    Raises as `receive`, but that a form need not have files, and invalid_request for two of one name.
+    That has at most `longest` bytes. Raises as `receive`, but that a form need not have files, and invalid_request for
+    two of one name.
     """
     if declared_bytes(request) > MOST_FILES * max_bytes + FORM_OVERHEAD:
         raise too_large(max_bytes)
@@ -62,7 +63,7 @@ async def receive_several(
             else:
                 files[name] = at_end.enter_context(await state.read(Incoming, state.settings.upload_dir, max_bytes))
 
-        form = await read_form_of_files(request, write, field)
+        form = await read_form_of_files(request, write, field, longest)
         for incoming in files.values():
             await state.read(incoming.close)
         yield files, next(iter(form.fields.get(field, [])), None)

@@ -70,6 +70,7 @@ class TextQuery(BaseModel):
     query: Annotated[str, Field(max_length=1000, description="words that describe what is seen or heard")]
 
 
+LEAST_WEIGHT = 0.001
 Weight = Annotated[
     float,
     Field(
@@ -86,8 +87,10 @@ class _Part(BaseModel):
     @field_validator("weight")
     @classmethod
     def _counts(cls, weight: float) -> float:
-        if weight == 0:
-            raise ValueError("a part of weight 0 says nothing; leave it out")
+        if abs(weight) < LEAST_WEIGHT:
+            raise ValueError(
+                f"a part of so little weight says nothing; leave it out, or give it {LEAST_WEIGHT} or more"
+            )
         return weight
 
 

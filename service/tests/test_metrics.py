@@ -31,14 +31,17 @@ def test_requests_are_told_apart_by_pattern_and_by_how_they_ended() -> None:
         return number
 
     with TestClient(app, raise_server_exceptions=False) as client:
-        for path in ("/things/1", "/things/2", "/things/13", "/things/14", "/nothing/here"):
+        for path in ("/things/1", "/things/2", "/things/13", "/things/14", "/nothing/here", "/v1/search"):
             client.get(path)
+        client.request("BREW", "/things/1")
     found = values(metrics)
     route = "/things/{number}"
     assert found["mmv_http_requests_total", "GET", route, "200"] == 2
     assert found["mmv_http_requests_total", "GET", route, "404"] == 1
     assert found["mmv_http_requests_total", "GET", route, "500"] == 1
-    assert found["mmv_http_requests_total", "GET", "none", "404"] == 1
+    assert found["mmv_http_requests_total", "GET", "other", "404"] == 1
+    assert found["mmv_http_requests_total", "GET", "search", "404"] == 1
+    assert [key for key in found if "BREW" in key] == []
     assert found["mmv_http_request_seconds_count", "GET", route] == 4
     assert found["mmv_http_requests_in_progress",] == 0
 

@@ -251,6 +251,23 @@ def test_films_grouped_by_video_are_not_ranked_to_the_last_window(
     assert max(depths) < 900
 
 
+def test_what_is_not_wanted_is_kept_away_from_also_where_the_nearest_of_all_are_it(library: Library) -> None:
+    """Three hundred dark doors are a little nearer to a door than any in the light."""
+    door, dark = np.eye(DIM, dtype=np.float32)[:2]
+    library.add("anything", windows=200)
+    library.add("dark doors", windows=300, near=door + dark)
+    bright, _ = library.add("bright doors", windows=60, near=0.9 * door)
+    searcher = library.searcher()
+    wanted, unwanted = by_vector(door + 0.5 * dark, "door"), replace(by_vector(dark, "dark"), weight=-1.0)
+    assert bright not in videos_of(searcher.example(wanted, Options(limit=20)))
+    first = searcher.composed([wanted, unwanted], Options(limit=5))
+    assert set(videos_of(first)) == {bright}
+    following = searcher.composed([wanted, unwanted], Options(limit=5, cursor=first.next_cursor))
+    whole = searcher.composed([wanted, unwanted], Options(limit=10))
+    found = [moment.found.segment_id for moment in [*first.moments, *following.moments]]
+    assert found == [moment.found.segment_id for moment in whole.moments]
+
+
 @pytest.mark.parametrize("cursor", ["", "nonsense", "MDow", "é", "LTE6YWJj"])
 def test_a_cursor_that_was_never_given_out_is_refused(library: Library, cursor: str) -> None:
     with pytest.raises(Refused) as refused:

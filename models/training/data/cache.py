@@ -14,7 +14,7 @@ import numpy as np
 
 from models.bundle import InputSpec
 from models.preprocess.media import MediaError
-from models.training.data.arrays import new_array
+from models.training.data.arrays import new_array, take_place
 from models.training.data.decode import Layout, decode, padded_size
 from models.training.data.reader import PER_STEP, Picks, Windows
 from models.training.data.sample import DataError, Item, Source, fingerprint_of, fingerprint_of_parts
@@ -92,12 +92,16 @@ def open_cache(
     todo = [(int(i), clips[i]) for i in np.flatnonzero((done == TODO) | (done == FAILED))]
     errors: list[str] = []
     if todo:
+        for name in ("frames", "sound"):  # of a version before this one, they may have holes
+            take_place(place / f"{name}.npy")
         for n, error in enumerate(_in_processes(_Decode(place, layout), todo, processes), 1):
             errors += [error] if error else []
+            if len(errors) > MOST_FAILED * len(clips):
+                raise DataError(
+                    f"{len(errors)} of {len(clips)} clips of {source.folder} cannot be decoded; {errors[0]}"
+                )
             if progress:
                 progress(len(clips) - len(todo) + n, len(clips))
-    if len(errors) > MOST_FAILED * len(clips):
-        raise DataError(f"{len(errors)} of {len(clips)} clips of {source.folder} cannot be decoded; {errors[0]}")
     held = [replace(c, has_audio=False) if d == SILENT else c for c, d in zip(clips, done, strict=True)]
     for i in np.flatnonzero(done == FAILED):
         stand_in = next(j % len(held) for j in range(i + 1, i + len(held)) if done[j % len(held)] != FAILED)
@@ -129,7 +133,11 @@ def _make_arrays(place: Path, clips: list[Item], layout: Layout, fingerprint: st
     """Empty arrays, but for the clips that a cache of a shorter set of the same clips has already."""
     frames_shape = (len(clips), layout.frames, layout.height, layout.width, 3)
     frames = new_array(place / "frames.npy", np.uint8, frames_shape)
-    sound = new_array(place / "sound.npy", np.int16, (len(clips), layout.samples))
+    try:
+        sound = new_array(place / "sound.npy", np.int16, (len(clips), layout.samples))
+    except BaseException:
+        (place / "frames.npy").unlink()  # what cannot be used is not to fill the disk
+        raise
     done = np.zeros(len(clips), np.uint8)
     # Where times and sizes count, a cache that is named by ids alone may hold other frames.
     named = fingerprint_of if fingerprint == fingerprint_of(clips) else fingerprint_of_parts
@@ -167,15 +175,24 @@ def _in_processes(work: "_Decode", jobs: list[tuple[int, Item]], processes: int)
                 done += 1
                 yield _alone(work, job)
         finally:
-            pool.shutdown(cancel_futures=True)
+            _end(pool)
 
 
 def _alone(work: "_Decode", job: tuple[int, Item]) -> str:
-    with _pool(1) as pool:
-        try:
-            return pool.submit(work, job).result()
-        except BrokenProcessPool:
-            return work.failed(job, "decoding it ends the process")
+    pool = _pool(1)
+    try:
+        return pool.submit(work, job).result()
+    except BrokenProcessPool:
+        return work.failed(job, "decoding it ends the process")
+    finally:
+        _end(pool)
+
+
+def _end(pool: ProcessPoolExecutor) -> None:
+    """Whatever its processes are at: a clip is decoded again unless `done` says that it was."""
+    for process in list((pool._processes or {}).values()):
+        process.kill()
+    pool.shutdown(cancel_futures=True)
 
 
 def _pool(processes: int) -> ProcessPoolExecutor:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
@@ -12,9 +12,11 @@ import av
 import numpy as np
 
 from models.bundle import InputSpec
-from models.preprocess.media import Media, MediaError, read_audio, read_frames
+from models.preprocess.media import Media, MediaError, probe, read_audio, read_frames
 from models.training.data.byte_range import byte_range
 from models.training.data.sample import Item, Window
+
+SLACK_S = 1.0  # by which a file that was cut differs from what it was cut to
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,8 @@ def padded_size(inputs: InputSpec, margin: float) -> tuple[int, int]:
 def decode(item: Item, layout: Layout, start_s: float = 0.0, sound_s: float | None = None) -> Window:
     """The window from `start_s` of an item on (its sound from `sound_s` on); what ends too early is looped.
 
-    Raises MediaError where no picture, or nothing at all, can be decoded.
+    A file that ends before its item begins, and is no longer than it, is that item, cut out already. Raises MediaError
+    where no picture, or nothing at all, can be decoded.
     """
     sound_s = start_s if sound_s is None else sound_s
     with opened(item) as media:
@@ -47,6 +50,8 @@ def decode(item: Item, layout: Layout, start_s: float = 0.0, sound_s: float | No
             media, layout.step_s, layout.height, layout.width, method=layout.resize, start_s=item.start_s + start_s
         )
         frames = list(islice(grid, wanted))
+        if not frames and item.start_s > 0 and probe(media).duration_s <= min(item.start_s, item.duration_s + SLACK_S):
+            return decode(replace(item, start_s=0.0), layout, start_s, sound_s)
         if not frames:
             raise MediaError("no_frame", f"no frame can be decoded {item.start_s + start_s:.1f} s on")
         return Window(

@@ -12,7 +12,7 @@ from models.preprocess.media import MediaError
 from models.training.data.decode import Layout, decode, padded_size
 from models.training.data.reader import PER_STEP, Picks, Windows
 from models.training.data.sample import DataError, Item, Source, Window
-from models.training.data.workers import belong_to_parent
+from models.training.data.workers import leave_interrupts
 
 MOST_FAILED = 0.1  # of the clips that were tried; with more, something else is wrong than single files
 JUDGED_FROM = 50  # clips tried, before that share says anything
@@ -65,7 +65,7 @@ class Decoder:
 
     def _start(self) -> ProcessPoolExecutor:
         spawn = multiprocessing.get_context("spawn")
-        return ProcessPoolExecutor(self.workers, spawn, initializer=belong_to_parent)
+        return ProcessPoolExecutor(self.workers, spawn, initializer=leave_interrupts)
 
     def _keys(self, picks: Picks) -> list[_Key]:
         keys = zip(picks.rows.tolist(), picks.starts.tolist(), picks.sound_s.tolist(), strict=True)

@@ -1,6 +1,6 @@
 // The HTTP interface as functions. A failure is an ApiError whose message is the problem's own sentence.
 
-import { partsOf, wantedOf } from "/static/query.js";
+import { MOST_PARTS, partsOf, wantedOf } from "/static/query.js";
 import { askForKey } from "/static/session.js";
 
 const PAGE_SIZE = 24;
@@ -56,6 +56,11 @@ const NOTHING_WANTED = {
   detail: "What follows a minus is kept away from. Write too what the moment should have, for example: a door -dark",
 };
 
+const TOO_MUCH = {
+  title: "Too much at once",
+  detail: `At most ${MOST_PARTS} things can be asked for at once, what follows each minus being one. Leave some out.`,
+};
+
 /** query: {q, file, kind, moment, match, group_by}; answers the response of /v1/search. */
 export function search(query, cursor, signal) {
   const parameters = new URLSearchParams({ group_by: query.group_by, limit: PAGE_SIZE });
@@ -63,6 +68,7 @@ export function search(query, cursor, signal) {
   if (cursor) parameters.set("cursor", cursor);
   const parts = partsOf(query);
   if (!wantedOf(parts)) throw new ApiError(0, NOTHING_WANTED);
+  if (parts.length > MOST_PARTS) throw new ApiError(0, TOO_MUCH);
   const isPlain = parts.length === 1 && !query.moment;
   if (isPlain && !query.file) {
     parameters.set("q", query.q);

@@ -24,6 +24,8 @@ let running = null; // AbortController of the search under way
 let cursor = null; // of the next page
 let shown = null; // the query whose results are on show: what is being typed is not yet asked for
 
+const files = []; // that were asked with: the history holds their numbers
+
 const currentQuery = () => ({
   q: input.value.trim(),
   file,
@@ -99,14 +101,19 @@ function remember() {
   if (query.moment) parameters.set("like", query.moment.segment_id);
   for (const [name, usual] of Object.entries(DEFAULTS)) if (query[name] !== usual) parameters.set(name, query[name]);
   const address = parameters.size ? `/?${parameters}` : "/";
-  if (address !== location.pathname + location.search) history.pushState({ moment: query.moment }, "", address);
+  if (query.file && !files.includes(query.file)) files.push(query.file);
+  const state = { moment: query.moment, words: query.q, file: query.file ? files.indexOf(query.file) : null };
+  const isNew = address !== location.pathname + location.search || state.file !== (history.state?.file ?? null);
+  history[isNew ? "pushState" : "replaceState"](state, "", address);
 }
 
 function readAddress() {
   const parameters = new URLSearchParams(location.search);
-  const like = Number(parameters.get("like") ?? NaN);
+  const like = /^\d+$/.test(parameters.get("like") ?? "") ? Number(parameters.get("like")) : NaN;
   setMoment(Number.isSafeInteger(like) ? (history.state?.moment ?? { segment_id: like }) : null);
-  input.value = parameters.get("q") ?? "";
+  const asked = files[history.state?.file]; // gone after a reload
+  if (asked) setFile(asked);
+  input.value = input.disabled ? "" : history.state?.words ?? parameters.get("q") ?? "";
   for (const [name, usual] of Object.entries(DEFAULTS)) {
     form.elements[name].value = parameters.get(name) ?? usual;
     if (!form.elements[name].value) form.elements[name].value = usual;

@@ -1,6 +1,8 @@
 // What is asked for: words, a file or a moment of the library, and words after a minus that it should not be like.
 
-const UNWANTED = /(^|\s)-(?:"([^"]+)"|(\S+))/g;
+// Of a minus by itself, or before signs alone, nothing is meant.
+const UNWANTED = /(^|\s)-(?:"([^"]*[\p{L}\p{N}][^"]*)"|([^\s"-]*[\p{L}\p{N}]\S*))/gu;
+export const MOST_PARTS = 8;
 const UNWANTED_WEIGHT = -1;
 
 /** `a door -dark -"green torch"` to what is wanted ("a door") and what is not (["dark", "green torch"]). */

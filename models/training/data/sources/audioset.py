@@ -1,8 +1,9 @@
 """AudioSet as published: lists of segments, `# YTID, start_seconds, end_seconds, positive_labels`, after two comments.
 
-Videos are `<YTID>.<suffix>`, whole or cut to a segment, as their length tells; or `<YTID>_<start>.<suffix>`, a segment,
-with the start in seconds or milliseconds and perhaps the end after it. Downloaders may put `Y` before an id. Trained on
-without its labels, and without text.
+Videos are `<YTID>.<suffix>`, whole, or a segment each, `<YTID>_<start>.<suffix>` with the start in seconds or
+milliseconds and perhaps the end after it, as downloaders name them; they may put `Y` before an id. One that is named as
+a whole video, but cut, is found out when it is decoded. Trained on without
+its labels, and without text.
 """
 
 import csv
@@ -11,14 +12,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import av
-
-from models.preprocess.media import PATH_OPTIONS
 from models.training.data.sample import DataError, Item, Source, fingerprint_of
 from models.training.data.sources.videos import videos_by_name
 from models.training.data.stretches import Film, cut
 
-SLACK_S = 1.0  # by which a file that was cut differs from what it was cut to
 # The evaluation segments are tested on: they are only used where that very file is given.
 LISTS = ("balanced_train_segments.csv", "unbalanced_train_segments.csv")
 
@@ -74,19 +71,8 @@ def _film(name: str, start: float, end: float, there: dict[str, Path]) -> Film |
                     return Film(there[own].name, there[own], 0.0, end - start)
         if prefix + name in there:
             path = there[prefix + name]
-            first = 0.0 if start > SLACK_S and _is_cut(path, start, end) else start
-            return Film(path.name, path, first, first + end - start)
+            return Film(path.name, path, start, end)
     return None
-
-
-def _is_cut(path: Path, start: float, end: float) -> bool:
-    """Whether a file is the segment itself: by its header it ends before the segment would, and is no longer."""
-    try:
-        with av.open(str(path), options=PATH_OPTIONS) as container:
-            seconds = (container.duration or 0) / av.time_base
-    except (av.FFmpegError, ValueError, UnicodeError):
-        return False  # decoding will tell
-    return 0 < seconds < end - SLACK_S and seconds <= end - start + SLACK_S
 
 
 def _spellings(seconds: float) -> list[str]:

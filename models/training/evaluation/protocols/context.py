@@ -10,7 +10,7 @@ from models.runtime import Encoders
 from models.training.evaluation.protocols.features import Embed, Features, Task, embed_tasks
 from models.training.evaluation.protocols.result import ProtocolError
 
-VERSION = 1  # of how files become features: raised when that changes, so that older caches are left alone
+VERSION = 2  # of how files become features: raised when that changes, so that older caches are left alone
 IMAGE_PATHS = ("deflated", "naive", "inflated")
 
 
