@@ -40,43 +40,29 @@ def text(
         show(answer, as_json)
 
 
-@app.command()
-def audio(
-    file: FileArgument,
-    words: WordsOption = None,
-    without: WithoutOption = None,
-    k: LimitOption = 10,
-    as_json: JsonOption = False,
-    home: HomeOption = None,
-) -> None:
-    """Find moments by a sound (any audio file, or a film, whose sound is taken)."""
-    by_file("audio", file, words, without, k, as_json, home)
+FILES = {
+    "audio": "Find moments by a sound (any audio file, or a film, whose sound is taken).",
+    "image": "Find moments by a still image.",
+    "video": "Find moments by a short clip.",
+}
 
 
-@app.command()
-def image(
-    file: FileArgument,
-    words: WordsOption = None,
-    without: WithoutOption = None,
-    k: LimitOption = 10,
-    as_json: JsonOption = False,
-    home: HomeOption = None,
-) -> None:
-    """Find moments by a still image."""
-    by_file("image", file, words, without, k, as_json, home)
+def _add_command(kind: str) -> None:
+    def search(
+        file: FileArgument,
+        words: WordsOption = None,
+        without: WithoutOption = None,
+        k: LimitOption = 10,
+        as_json: JsonOption = False,
+        home: HomeOption = None,
+    ) -> None:
+        by_file(kind, file, words, without, k, as_json, home)
+
+    app.command(kind, help=FILES[kind])(search)
 
 
-@app.command()
-def video(
-    file: FileArgument,
-    words: WordsOption = None,
-    without: WithoutOption = None,
-    k: LimitOption = 10,
-    as_json: JsonOption = False,
-    home: HomeOption = None,
-) -> None:
-    """Find moments by a short clip."""
-    by_file("video", file, words, without, k, as_json, home)
+for each in FILES:
+    _add_command(each)
 
 
 @app.command()

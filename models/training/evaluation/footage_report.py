@@ -51,29 +51,28 @@ def _retrieval(directions: dict[str, Any]) -> str:
 
 
 def _ceiling(ceilings: dict[str, Any]) -> str:
-    lines = [
+    return _recall_table(
         "For comparison, a perfect ranker of concepts on the same texts and clips: by how many of the concepts that a "
         "text names a clip has (for sound: of those that can be heard; all items share one chime), ties at random. The "
         "text of a clip is the narration that names most of what it shows, or of what can be heard in it; what is "
         "said at the event may be anything.",
-        "",
-        f"| a perfect concept ranker {HEAD}",
-    ]
-    for name, r in ceilings.items():
-        lines.append(f"| {name} | {' | '.join(_recalls(r))} |")
-    return "\n".join(lines)
+        "a perfect concept ranker",
+        ceilings,
+    )
 
 
 def _heard_perfectly(bounds: dict[str, Any]) -> str:
-    lines = [
+    return _recall_table(
         "How much of what is missed by words for sounds is misheard: the network's own order, but with every clip that "
         "lacks something audible which the text names behind all others. What is missed still sounds alike by name.",
-        "",
-        f"| if nothing were misheard {HEAD}",
-    ]
-    for name, r in bounds.items():
-        lines.append(f"| {name} | {' | '.join(_recalls(r))} |")
-    return "\n".join(lines)
+        "if nothing were misheard",
+        bounds,
+    )
+
+
+def _recall_table(said: str, title: str, directions: dict[str, Any]) -> str:
+    rows = [f"| {name} | {' | '.join(_recalls(r))} |" for name, r in directions.items()]
+    return "\n".join([said, "", f"| {title} {HEAD}", *rows])
 
 
 def _recalls(r: dict[str, Any]) -> list[str]:
