@@ -48,7 +48,10 @@ class SameConv3d(nn.Conv3d):
     def forward(self, x: Tensor) -> Tensor:
         pads = _all_pads(x, self.kernel_size, self.stride)
         zero = x.new_zeros(self.out_channels)  # without a bias the exporter (onnxscript 0.7) makes one of a wrong shape
-        if _symmetric(pads):
+        # Where the input is shorter than the kernel, oneDNN in bfloat16 (torch 2.13, CPUs with avx512_bf16) leaves parts
+        # of the weights' gradient as memory was, unless the padding is there to be seen.
+        is_short = self.training and any(n < k for n, k in zip(x.shape[2:], self.kernel_size, strict=True))
+        if _symmetric(pads) and not is_short:
             return F.conv3d(x, self.weight, zero, self.stride, tuple(before for before, _ in pads))
         return F.conv3d(F.pad(x, _pad_argument(pads)), self.weight, zero, self.stride)
 

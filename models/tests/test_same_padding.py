@@ -130,3 +130,26 @@ def test_volumes_equal_the_explicit_version(kernel: tuple[int, int, int], stride
 
 def _last(x: torch.Tensor) -> np.ndarray:
     return np.moveaxis(x.detach().numpy(), 1, -1)
+
+
+@pytest.mark.parametrize("frames", [1, 2, 3])
+@pytest.mark.parametrize("channels", [6, 19, 64])
+def test_gradients_of_volumes_shorter_than_the_kernel_are_the_same_each_time(frames: int, channels: int) -> None:
+    """In bfloat16, where some CPUs left parts of them as memory was; in evaluation nothing is changed."""
+    torch.manual_seed(0)
+    layer = SameConv3d(channels, channels, (3, 1, 1))
+    x = torch.randn(6, channels, frames, 6, 8).to(memory_format=torch.channels_last_3d)
+    gradients = []
+    for _ in range(6):
+        litter = [torch.full((size,), float("nan")) for size in (1000, 10_000, 100_000, 1_000_000)]
+        del litter
+        layer.zero_grad(set_to_none=True)
+        with torch.autocast("cpu", torch.bfloat16):
+            out = layer(x)
+        out.float().square().sum().backward()
+        assert layer.weight.grad is not None
+        gradients.append(layer.weight.grad.clone())
+    assert torch.isfinite(gradients[0]).all()
+    assert all(torch.equal(gradients[0], other) for other in gradients)
+    trained = layer(x)
+    assert torch.allclose(layer.eval()(x), trained, atol=1e-5)
