@@ -28,7 +28,7 @@ class SameConv2d(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         pads = _all_pads(x, self.kernel_size, self.stride)
-        if _symmetric(pads):
+        if _symmetric(pads) and not (self.training and _is_short(x, self.kernel_size)):
             return F.conv2d(x, self.weight, None, self.stride, tuple(before for before, _ in pads))
         return F.conv2d(F.pad(x, _pad_argument(pads)), self.weight, None, self.stride)
 
@@ -48,10 +48,7 @@ class SameConv3d(nn.Conv3d):
     def forward(self, x: Tensor) -> Tensor:
         pads = _all_pads(x, self.kernel_size, self.stride)
         zero = x.new_zeros(self.out_channels)  # without a bias the exporter (onnxscript 0.7) makes one of a wrong shape
-        # Where the input is shorter than the kernel, oneDNN in bfloat16 (torch 2.13, CPUs with avx512_bf16) leaves parts
-        # of the weights' gradient as memory was, unless the padding is there to be seen.
-        is_short = self.training and any(n < k for n, k in zip(x.shape[2:], self.kernel_size, strict=True))
-        if _symmetric(pads) and not is_short:
+        if _symmetric(pads) and not (self.training and _is_short(x, self.kernel_size)):
             return F.conv3d(x, self.weight, zero, self.stride, tuple(before for before, _ in pads))
         return F.conv3d(F.pad(x, _pad_argument(pads)), self.weight, zero, self.stride)
 
@@ -83,6 +80,15 @@ def mean_pool(x: Tensor) -> Tensor:
 
 def _all_pads(x: Tensor, kernel: tuple[int, ...], stride: tuple[int, ...]) -> list[tuple[int, int]]:
     return [same_pads(n, k, s) for n, k, s in zip(x.shape[2:], kernel, stride, strict=True)]
+
+
+def _is_short(x: Tensor, kernel: tuple[int, ...]) -> bool:
+    """Whether an input is shorter than the kernel somewhere.
+
+    oneDNN in bfloat16 (torch 2.13, CPUs with avx512_bf16) then leaves parts of the weights' gradient as memory was,
+    unless the padding is there to be seen.
+    """
+    return any(n < k for n, k in zip(x.shape[2:], kernel, strict=True))
 
 
 def _symmetric(pads: list[tuple[int, int]]) -> bool:

@@ -132,16 +132,24 @@ def _last(x: torch.Tensor) -> np.ndarray:
     return np.moveaxis(x.detach().numpy(), 1, -1)
 
 
-@pytest.mark.parametrize("frames", [1, 2, 3])
+@pytest.mark.parametrize("size", [1, 2, 3])
 @pytest.mark.parametrize("channels", [6, 19, 64])
-def test_gradients_of_volumes_shorter_than_the_kernel_are_the_same_each_time(frames: int, channels: int) -> None:
+@pytest.mark.parametrize("volumes", [False, True])
+def test_gradients_of_inputs_shorter_than_the_kernel_are_the_same_each_time(
+    size: int, channels: int, volumes: bool
+) -> None:
     """In bfloat16, where some CPUs left parts of them as memory was; in evaluation nothing is changed."""
     torch.manual_seed(0)
-    layer = SameConv3d(channels, channels, (3, 1, 1))
-    x = torch.randn(6, channels, frames, 6, 8).to(memory_format=torch.channels_last_3d)
+    layer: SameConv2d | SameConv3d
+    if volumes:
+        layer = SameConv3d(channels, channels, (3, 1, 1))
+        x = torch.randn(6, channels, size, 6, 8).to(memory_format=torch.channels_last_3d)
+    else:
+        layer = SameConv2d(channels, channels, 3, 2)
+        x = torch.randn(24, channels, size, size).to(memory_format=torch.channels_last)
     gradients = []
     for _ in range(6):
-        litter = [torch.full((size,), float("nan")) for size in (1000, 10_000, 100_000, 1_000_000)]
+        litter = [torch.full((number,), float("nan")) for number in (1000, 10_000, 100_000, 1_000_000)]
         del litter
         layer.zero_grad(set_to_none=True)
         with torch.autocast("cpu", torch.bfloat16):
