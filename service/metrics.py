@@ -67,7 +67,6 @@ class Metrics:
         app.build_middleware_stack = lambda: self._around(build())  # type: ignore[method-assign]
 
     def _around(self, app: ASGIApp) -> ASGIApp:
-
         async def counted(scope: Scope, receive: Receive, send: Send) -> None:
             if scope["type"] != "http":
                 await app(scope, receive, send)

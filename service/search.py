@@ -13,6 +13,7 @@ from typing import Any, Literal
 import numpy as np
 
 from index.protocol import IdArray
+from index.rows import contains
 from models.runtime import Encoders
 from service.catalogue import Catalogue, Video
 from service.catalogue.lookups import VideoFilter, matching_videos
@@ -70,7 +71,7 @@ class Query:
     identity: str
     parts: list[Part]
     curve: Curve
-    without: IdArray  # segments that are not to be found
+    without: IdArray  # segments that are not to be found, ascending
 
 
 @dataclass(frozen=True)
@@ -247,7 +248,7 @@ class Searcher:
         while True:
             ranking = rank_parts(view.index, query.parts, sample=view.sample, k=depth, allowed=allowed)
             # One that was deleted while the view was put together has vectors but no place.
-            known = np.flatnonzero(table.known(ranking.ids) & ~np.isin(ranking.ids, query.without))
+            known = np.flatnonzero(table.known(ranking.ids) & ~contains(query.without, ranking.ids))
             rows = table.places(ranking.ids[known])
             picked = pick_moments(
                 table.videos[rows],
@@ -286,11 +287,12 @@ def _alone(kind: Kind, identity: str, plan: Plan, vectors: Vectors) -> Query:
 def _around(view: View, segment_ids: Sequence[int]) -> IdArray:
     """Segments and those that share time with them in the same film: who asks by a moment has seen them."""
     table, found = view.segments, [np.empty(0, np.int64)]
-    for row in table.places(np.array([i for i in segment_ids if table.known(np.array([i]))[0]], np.int64)).tolist():
+    ids = np.array(segment_ids, np.int64)
+    for row in table.places(ids[table.known(ids)]).tolist():
         start, end = table.times[row]
         near = (table.times[:, 0] < end) & (table.times[:, 1] > start) & (table.videos == table.videos[row])
         found.append(table.ids[near])
-    return np.concatenate(found)
+    return np.unique(np.concatenate(found))
 
 
 def _found(ranking: Ranking, place: int, curve: Curve) -> Found:

@@ -7,9 +7,10 @@ from rich.console import Console
 from models.bundle import Bundle, rewrite_metrics
 from models.networks.mmv import parameter_count
 from models.training.card import CARD, card
+from models.training.data.batches import fingerprint_of_data
 from models.training.data.manifest import Clip, ManifestError, read_manifest
 from models.training.data.open_data import DECODED, Data, TrainingData, merged, open_data, open_sources
-from models.training.data.sample import Source, joined_fingerprint
+from models.training.data.sample import Source
 from models.training.deflate import Agreement, deflate, load_deflated, make_batches
 from models.training.export import LICENCE, export_bundle
 from models.training.finish_figures import ITEMS, evaluated
@@ -45,7 +46,7 @@ def deflate_run(run: Path, data: Data, console: Console) -> Agreement:
 
 
 def _require_same_data(run: Run, training: TrainingData) -> None:
-    if joined_fingerprint([part.reader.fingerprint for part in training.parts]) != run.data_fingerprint:
+    if fingerprint_of_data(training.parts) != run.data_fingerprint:
         raise TrainingError(f"{run.folder} was trained on other clips than these; give --data what it was trained on")
 
 

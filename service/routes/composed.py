@@ -27,7 +27,7 @@ from service.state import State, StateOf
 router = APIRouter(tags=["search"])
 
 FIELD = "query"  # of a form: the parts, as JSON
-MOST_BYTES = 64 * 1024  # of that: eight texts of a thousand characters, written as \\u0000 each
+MOST_BYTES = 64 * 1024  # of that: eight texts of a thousand characters, written as \u0000 each
 _SCHEMA = {"$ref": f"#/components/schemas/{ComposedQuery.__name__}"}
 _FORM = {
     "type": "object",

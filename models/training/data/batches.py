@@ -51,6 +51,11 @@ class Part:
     share: float = 1.0
 
 
+def fingerprint_of_data(parts: Sequence[Part]) -> str:
+    """What a run remembers of the data that it is trained on."""
+    return joined_fingerprint([part.reader.fingerprint for part in parts])
+
+
 class Batches:
     """The training stream: for every source its share of each batch, and every epoch of it a new permutation.
 
@@ -74,7 +79,7 @@ class Batches:
         self.batch, self.seed, self.rank, self.world, self.ahead = batch, seed, rank, world, ahead
         self.counts = shared_out(batch, [part.share for part in self.parts])
         self.lengths = [part.reader.lengths(inputs) for part in self.parts]
-        self.fingerprint = joined_fingerprint([part.reader.fingerprint for part in self.parts])
+        self.fingerprint = fingerprint_of_data(self.parts)
         self._prepared = range(0)
         for part, count in zip(self.parts, self.counts, strict=True):
             if len(part.reader.clips) < count:

@@ -2,8 +2,7 @@
 
 Videos are `<YTID>.<suffix>`, whole, or a segment each, `<YTID>_<start>.<suffix>` with the start in seconds or
 milliseconds and perhaps the end after it, as downloaders name them; they may put `Y` before an id. One that is named as
-a whole video, but cut, is found out when it is decoded. Trained on without
-its labels, and without text.
+a whole video, but cut, is found out when it is decoded. Trained on without its labels, and without text.
 """
 
 import csv

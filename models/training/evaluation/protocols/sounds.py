@@ -7,10 +7,9 @@ import numpy as np
 
 from models.preprocess.media import MediaError, read_audio
 from models.runtime import Encoders
+from models.training.data.decode import SLACK_S
 from models.training.evaluation.protocols.features import Embed, Task
 from models.training.evaluation.protocols.seeds import generator
-
-SLACK_S = 1.0  # by which a file that was cut differs from what it was cut to
 
 
 def read_sound(path: Path, rate: int, part: tuple[float, float] | None = None) -> np.ndarray:
